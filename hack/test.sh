@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Runs test projects (quick, real, long) and ends with the plain line "N passed, N failed".
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+report=$(mktemp)
+trap 'rm -f "$report"' EXIT
+projects=()
+for project in "$@"; do projects+=(--project "$project"); done
+npm run --silent vitest -- run "${projects[@]}" --reporter=default --reporter=json --outputFile.json="$report"
+status=$?
+npm run --silent node -- hack/count-tests.ts "$report" || status=1
+exit "$status"
