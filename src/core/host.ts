@@ -1,0 +1,54 @@
+/** Hosts: one spelling, and which API and environment each belongs to. */
+import type { Environment } from './environment.ts'
+import type { Api } from './route.ts'
+
+export type Served = { readonly api: Api; readonly environment: Environment }
+
+export type HostTable = { readonly find: (host: string) => Served | undefined }
+
+export type HostConflict = { readonly api: string; readonly host: string; readonly holder: string }
+
+const LABEL = /^(?!-)[A-Za-z0-9_-]{1,63}(?<!-)$/
+const IPV6 = /^\[[0-9A-Fa-f:.]{2,45}\]$/
+
+// most Host headers are written so already; longer names and doubled hyphens take the long way
+const PLAIN = /^[a-z0-9]+(?:[.-][a-z0-9]+)*$/
+
+/** Lower case, without port and one trailing dot; undefined for what is no authority (RFC 3986 §3.2.2, no userinfo). */
+export function canonicalHost(authority: string): string | undefined {
+  if (authority.length <= 63 && PLAIN.test(authority)) return authority
+  const match = /^(\[[^\]]*\]|[^:]*)(?::([0-9]{0,5}))?$/.exec(authority)
+  if (match === null || Number(match[2] ?? 0) > 65_535) return undefined
+  const host = match[1] ?? ''
+  // the shape first: some letters beyond ASCII become ASCII in lower case
+  if (host.startsWith('[')) return IPV6.test(host) ? host.toLowerCase() : undefined
+  const name = host.endsWith('.') ? host.slice(0, -1) : host
+  return name.length <= 253 && name.split('.').every((label) => LABEL.test(label)) ? name.toLowerCase() : undefined
+}
+
+/** APIs in the order of who came first: where two name one host, the first has it and goes on. */
+export function compileHosts(apis: readonly Api[]): {
+  readonly hosts: HostTable
+  readonly conflicts: readonly HostConflict[]
+} {
+  const exact = new Map<string, Served>()
+  const wildcards = new Map<string, Served>()
+  const conflicts: HostConflict[] = []
+  for (const api of apis) {
+    for (const { name: environment, hosts } of api.environments) {
+      for (const host of hosts) {
+        const [table, key] = host.startsWith('*.') ? [wildcards, host.slice(2)] : [exact, host]
+        const holder = table.get(key)
+        if (holder === undefined) table.set(key, { api, environment })
+        else conflicts.push({ api: api.name, host, holder: holder.api.name })
+      }
+    }
+  }
+  return { hosts: { find: (host) => exact.get(host) ?? wildcards.get(behindFirstLabel(host)) }, conflicts }
+}
+
+/** What `*.` stands in front of; a host of one label has nothing there. */
+function behindFirstLabel(host: string): string {
+  const dot = host.indexOf('.')
+  return dot === -1 ? '' : host.slice(dot + 1)
+}

@@ -1,0 +1,36 @@
+/** Names that Keyward speaks for: no caller may send them, in no spelling that some server folds to one. */
+import { unescaped } from './path.ts'
+
+export const RESERVED_PREFIX = 'x-keyward-'
+
+// What servers that read `_`, `.` and the like as `-` would take for one of these (CGI, WSGI, Rack, PHP).
+const GUARDED = new Set(['authorization', 'x-api-key', 'host', 'content-length', 'transfer-encoding', 'x-request-id'])
+
+/** Headers by which a caller asks some servers to take another method than the one it sends. */
+export const OVERRIDES: ReadonlySet<string> = new Set(['x-http-method-override', 'x-http-method', 'x-method-override'])
+
+// The same in the query string: Rails, Laravel and Symfony; Google's APIs.
+const QUERY_OVERRIDES = new Set([...OVERRIDES, '_method', '$httpmethod'])
+
+const EXACT_NAME = /^[a-z0-9-]+$/
+// most queries neither name a method nor could hide one
+const MAY_OVERRIDE = /method|%/i
+
+/** Why a lower-case header name makes a request ambiguous, or undefined where it does not. */
+export function ambiguousName(lowerCase: string): string | undefined {
+  if (EXACT_NAME.test(lowerCase)) {
+    return OVERRIDES.has(lowerCase) ? 'a header that overrides the method' : undefined
+  }
+  const folded = lowerCase.replace(/[^a-z0-9]/g, '-')
+  if (folded.startsWith(RESERVED_PREFIX)) return 'another spelling of a header that Keyward sets'
+  if (GUARDED.has(folded)) return 'another spelling of a header that decides'
+  return OVERRIDES.has(folded) ? 'a header that overrides the method' : undefined
+}
+
+/** Whether a query string holds a parameter that some server takes for the method. */
+export function overridesMethod(query: string): boolean {
+  if (!MAY_OVERRIDE.test(query)) return false
+  return query.split(/[&;]/).some((pair) => QUERY_OVERRIDES.has(unescaped(pair.split('=', 1)[0] ?? '').toLowerCase()))
+}
+
+export const isReserved = (lowerCase: string): boolean => lowerCase.startsWith(RESERVED_PREFIX)
