@@ -1,0 +1,118 @@
+/** Every metric's name, help and labels in one table, and the counters behind them; no key ID is ever a label. */
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+
+/** Docs and tests read this table. */
+export const METRICS = {
+  keyward_checks_total: {
+    help: 'Checks by listener, environment and answer (allow, or the code of the refusal)',
+    labels: ['listener', 'environment', 'code'],
+  },
+  keyward_keys: { help: 'Keys in the index', labels: [] },
+  keyward_manifest_problems: { help: 'Problems that the manifests folder has now', labels: [] },
+  keyward_manifest_reloads_total: { help: 'Changes of the manifests folder that came into force', labels: [] },
+  keyward_proxy_answers_total: { help: 'Answers of the reverse proxy itself, by kind', labels: ['kind'] },
+  keyward_tunnels: { help: 'Upgraded connections open now', labels: [] },
+  keyward_event_loop_delay_seconds: { help: 'Longest event-loop delay since the last scrape', labels: [] },
+  keyward_build_info: { help: 'Always 1; the version is the label', labels: ['version'] },
+} as const satisfies Record<string, { readonly help: string; readonly labels: readonly string[] }>
+
+export type Metrics = {
+  /** Prometheus text format 0.0.4. */
+  readonly text: () => Promise<string>
+  readonly contentType: string
+  readonly countCheck: (listener: string, environment: string, code: string) => void
+  readonly countReload: () => void
+  readonly countAnswer: (kind: string) => void
+}
+
+/** What is read at each scrape instead of being counted. */
+export type Gauges = {
+  readonly keys: () => number
+  readonly problems: () => number
+  readonly tunnels: () => number
+}
+
+export function makeMetrics(version: string, gauges: Gauges): Metrics {
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  const counts = checkCounts()
+  const counter = (name: 'keyward_manifest_reloads_total' | 'keyward_proxy_answers_total') =>
+    new Counter({ name, help: METRICS[name].help, labelNames: [...METRICS[name].labels], registers: [registry] })
+  const reloads = counter('keyward_manifest_reloads_total')
+  const answers = counter('keyward_proxy_answers_total')
+  new Counter({
+    name: 'keyward_checks_total',
+    help: METRICS.keyward_checks_total.help,
+    labelNames: METRICS.keyward_checks_total.labels,
+    registers: [registry],
+    collect() {
+      this.reset()
+      counts.each((labels, count) => this.inc(labels, count))
+    },
+  })
+  const gauge = (name: keyof typeof METRICS, read: () => number) =>
+    new Gauge({
+      name,
+      help: METRICS[name].help,
+      registers: [registry],
+      collect() {
+        this.set(read())
+      },
+    })
+  gauge('keyward_keys', gauges.keys)
+  gauge('keyward_manifest_problems', gauges.problems)
+  gauge('keyward_tunnels', gauges.tunnels)
+  gauge('keyward_event_loop_delay_seconds', longestDelay())
+  new Gauge({
+    name: 'keyward_build_info',
+    help: METRICS.keyward_build_info.help,
+    labelNames: METRICS.keyward_build_info.labels,
+    registers: [registry],
+  }).set({ version }, 1)
+  return {
+    text: () => registry.metrics(),
+    contentType: registry.contentType,
+    countCheck: counts.add,
+    countReload: () => reloads.inc(),
+    countAnswer: (kind) => answers.inc({ kind }),
+  }
+}
+
+type CheckLabels = { readonly listener: string; readonly environment: string; readonly code: string }
+
+/** Counted in nested maps, since prom-client hashes its labels at each increment, which the hot path would feel. */
+function checkCounts() {
+  const counts = new Map<string, Map<string, Map<string, { count: number }>>>()
+  const below = <K, V>(map: Map<K, V>, key: K, make: () => V): V => {
+    const known = map.get(key)
+    if (known !== undefined) return known
+    const made = make()
+    map.set(key, made)
+    return made
+  }
+  return {
+    add: (listener: string, environment: string, code: string) => {
+      const byEnvironment = below(counts, listener, () => new Map())
+      const byCode = below(byEnvironment, environment, () => new Map())
+      below(byCode, code, () => ({ count: 0 })).count++
+    },
+    each: (visit: (labels: CheckLabels, count: number) => void) => {
+      for (const [listener, byEnvironment] of counts) {
+        for (const [environment, byCode] of byEnvironment) {
+          for (const [code, { count }] of byCode) visit({ listener, environment, code }, count)
+        }
+      }
+    },
+  }
+}
+
+function longestDelay(): () => number {
+  const histogram = monitorEventLoopDelay({ resolution: 5 })
+  histogram.enable()
+  return () => {
+    const longest = histogram.max / 1e9
+    histogram.reset()
+    return Number.isFinite(longest) ? longest : 0
+  }
+}
