@@ -1,0 +1,137 @@
+/** PURE: where a key stands in its life, worked out once from the world for plan, claims and status. */
+import { isHandedOver, overlapEnd, versionDue } from '../core/version.ts'
+import type { ApiKeySpec } from '../resources/api-key.ts'
+import type { KeySecret } from '../resources/key-secret.ts'
+import type { Declared, World } from './world.ts'
+
+export type FailureReason = 'Conflict' | 'SecretMissing' | 'SecretUnreadable' | 'DeliveryChanged'
+export type ConflictReason = 'KeyIdRetired' | 'KeyIdHeld' | 'DigestHeld'
+
+/** Why a key can't become what its manifest asks; what was in force before goes on. */
+export type Failure = {
+  readonly reason: FailureReason
+  readonly conflict: ConflictReason | undefined
+  readonly message: string
+}
+
+export type Life = {
+  readonly declared: Declared
+  readonly spec: ApiKeySpec
+  /** As observed. */
+  readonly secret: KeySecret | undefined
+  readonly failure: Failure | undefined
+  readonly now: number
+  readonly expired: boolean
+  /** A schedule, not a person, makes the version due. */
+  readonly rotating: boolean
+  /** The version that is, or is to be, in force. */
+  readonly due: number
+  /** How many rotations that version counts. */
+  readonly rotations: number
+}
+
+/** What of it depends on nothing but the manifest, what is kept, and the time. */
+export type Standing = Pick<Life, 'spec' | 'secret' | 'now' | 'expired'>
+
+export function standingOf(spec: ApiKeySpec, secret: KeySecret | undefined, now: number): Standing {
+  return { spec, secret, now, expired: (spec.expiresAt ?? Number.POSITIVE_INFINITY) <= now }
+}
+
+export function lifeOf(world: World, declared: Declared, now: number): Life {
+  const { spec } = declared.apiKey
+  const standing = standingOf(spec, world.held?.kind === 'read' ? world.held.secret : undefined, now)
+  const failure = failureOf(world, standing)
+  const nextRotation = rotationAt({ ...standing, failure, mayRotate: mayRotate(world, declared) })
+  const rotating = nextRotation !== undefined && nextRotation <= now
+  const rotations = (standing.secret?.rotations ?? 0) + (rotating ? 1 : 0)
+  const due = spec.delivery.kind === 'imported' ? 1 + rotations : versionDue(spec.regenerate, rotations)
+  return { ...standing, declared, failure, rotating, rotations, due }
+}
+
+/** There is somebody to receive a new version, and the key is there to stay. */
+export const mayRotate = ({ automatic }: World, { apiKey }: Declared): boolean =>
+  automatic !== undefined && apiKey.deleting !== true
+
+type Rotating = Standing & { readonly failure: Failure | undefined; readonly mayRotate: boolean }
+
+/** When a schedule makes the next version due: not before this one arrived, and never without somebody to receive it. */
+export function rotationAt({ spec, secret, failure, expired, mayRotate }: Rotating): number | undefined {
+  if (spec.rotation === undefined || spec.delivery.kind !== 'workloadSecret' || !mayRotate) return undefined
+  if (spec.state !== 'Active' || expired || failure !== undefined || secret?.current?.claimedAt === undefined)
+    return undefined
+  if (secret.current.version !== versionDue(spec.regenerate, secret.rotations)) return undefined
+  return secret.current.issuedAt + spec.rotation.everyMs
+}
+
+/** Whether the version that is due has reached its owner. */
+export const isClaimed = ({ secret, due }: Pick<Life, 'secret' | 'due'>): boolean =>
+  secret?.current !== undefined && secret.current.version >= due && isHandedOver(secret.current)
+
+/** Whether a new version may be made at all; a suspended key waits until it is active again. */
+export const mayMint = ({ spec, declared, expired, failure }: Life): boolean =>
+  declared.apiKey.deleting !== true &&
+  spec.delivery.kind !== 'imported' &&
+  spec.state === 'Active' &&
+  !expired &&
+  failure === undefined
+
+/** Whether what an ApiKey imports is, or is to be, in force; suspending it takes nothing back. */
+export const mayImport = ({ spec, expired }: Standing): boolean =>
+  spec.delivery.kind === 'imported' && spec.state !== 'Revoked' && !expired
+
+/** Until when the replaced secret works at most, by what the manifest says now; undefined: nothing is to be changed. */
+export function overlapBound({ spec, secret, now }: Standing): number | undefined {
+  if (secret?.current === undefined || secret.previous === undefined) return undefined
+  const { validUntil } = secret.previous
+  const handedOverAt = secret.current.claimedAt
+  if (validUntil === undefined || handedOverAt === undefined) {
+    // a rotation keeps the old secret until the new one has arrived; a person who asks for no overlap wants it dead
+    return spec.overlapMs === 0 && spec.rotation === undefined ? now : undefined
+  }
+  const bound = Math.min(validUntil, overlapEnd({ handedOverAt, overlapMs: spec.overlapMs, expiresAt: spec.expiresAt }))
+  return bound < validUntil || bound <= now ? bound : undefined
+}
+
+function failureOf({ held, taken, reported }: World, standing: Standing): Failure | undefined {
+  const { spec } = standing
+  const { delivery } = spec
+  if (held?.kind === 'unreadable') {
+    return failed(
+      'SecretUnreadable',
+      `what is stored for this key can't be read (${held.problem}): delete it and make it again`,
+    )
+  }
+  if (held === undefined) {
+    if (delivery.kind !== 'imported' && reported.keyId !== undefined && spec.state !== 'Revoked') {
+      return failed(
+        'SecretMissing',
+        'the digests of this key are gone, so what was handed out is refused: delete it and make it again',
+      )
+    }
+    return mayImport(standing) ? (conflictOfKeyId(taken.keyId) ?? conflictOfDigest(taken.digest)) : undefined
+  }
+  const { secret } = held
+  if ((secret.origin === 'imported') !== (delivery.kind === 'imported')) {
+    return failed('DeliveryChanged', `an ${secret.origin} key stays one: make a new ApiKey for the other kind`)
+  }
+  if (delivery.kind !== 'imported') return undefined
+  if (delivery.keyId !== secret.keyId) {
+    return failed('DeliveryChanged', `the key ID stays ${secret.keyId}: make a new ApiKey for ${delivery.keyId}`)
+  }
+  const replaced = delivery.digest !== secret.current?.digest
+  return replaced && mayImport(standing) ? conflictOfDigest(taken.digest) : undefined
+}
+
+const failed = (reason: FailureReason, message: string): Failure => ({ reason, conflict: undefined, message })
+
+const conflict = (why: ConflictReason, message: string): Failure => ({ reason: 'Conflict', conflict: why, message })
+
+function conflictOfKeyId(taken: World['taken']['keyId']): Failure | undefined {
+  if (taken === undefined) return undefined
+  return taken === 'retired'
+    ? conflict('KeyIdRetired', "delivery.keyId was revoked or deleted before and can't be imported again")
+    : conflict('KeyIdHeld', 'delivery.keyId is in use by another ApiKey, which goes on')
+}
+
+const conflictOfDigest = (taken: World['taken']['digest']): Failure | undefined =>
+  taken === undefined ? undefined : conflict('DigestHeld', 'delivery.digest is in use by another ApiKey, which goes on')

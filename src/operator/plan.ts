@@ -1,0 +1,176 @@
+/** PURE: (world, now) -> what is to be done next for one key, its status, and when to look again. */
+import type { Digest, KeyId } from '../core/credential.ts'
+import { isHandedOver, versionDue } from '../core/version.ts'
+import type { KeySecret } from '../resources/key-secret.ts'
+import type { ApiKeyStatus } from '../resources/key-status.ts'
+import { sameJson } from '../resources/same-json.ts'
+import { changed } from './change.ts'
+import { type Denied, denyAll, judge } from './claims.ts'
+import {
+  type Failure,
+  isClaimed,
+  type Life,
+  lifeOf,
+  mayImport,
+  mayMint,
+  mayRotate,
+  overlapBound,
+  rotationAt,
+  type Standing,
+  standingOf,
+} from './life.ts'
+import { EXPIRING_SOON_MS, statusOf } from './status.ts'
+import type { Declared, Recipient, World } from './world.ts'
+
+/** What changes the digests that are kept; each is safe to repeat. */
+export type Change =
+  /** Gives a key its key ID; no secret yet. */
+  | { readonly kind: 'register' }
+  | { readonly kind: 'importDigest'; readonly keyId: KeyId; readonly digest: Digest; readonly claimedBy: string }
+  /** Every secret there was is dead at once, whether its successor is claimed or not. */
+  | { readonly kind: 'retire' }
+  /** The replaced secret works until then at most. */
+  | { readonly kind: 'endOverlap'; readonly at: number }
+  /** What was sealed for a claim before a crash has reached it. */
+  | { readonly kind: 'confirm'; readonly claimedBy: string; readonly at: number }
+
+export type HandOver = {
+  readonly kind: 'handOver'
+  readonly version: number
+  readonly rotations: number
+  readonly recipient: Recipient
+}
+
+export type Step =
+  | Change
+  | HandOver
+  | ({ readonly kind: 'denyClaim' } & Denied)
+  | { readonly kind: 'tombstone'; readonly keyId: KeyId; readonly uid: string }
+  | { readonly kind: 'remove'; readonly keyId: KeyId; readonly uid: string }
+  | { readonly kind: 'report'; readonly status: ApiKeyStatus }
+
+export type Plan = {
+  /** In order; a status is reported when nothing else is left to do. */
+  readonly steps: readonly Step[]
+  /** undefined: there are steps to be done first, or there is no ApiKey. */
+  readonly status: ApiKeyStatus | undefined
+  /** Milliseconds since 1970; undefined: not before something changes. */
+  readonly again: number | undefined
+}
+
+export function plan(world: World, now: number): Plan {
+  const buried = world.orphans.flatMap(({ uid, keyId }): Step[] => [
+    { kind: 'tombstone', keyId, uid },
+    { kind: 'remove', keyId, uid },
+  ])
+  if (world.declared === undefined) {
+    const steps = [...buried, ...denyAll(world.claims).map(denial)]
+    return { steps, status: undefined, again: undefined }
+  }
+  const life = lifeOf(world, world.declared, now)
+  const steps = [...buried, ...bury(world, life), ...takeAway(life), ...give(world, life)]
+  const again = lookAgain(world, life)
+  if (steps.length > 0) return { steps, status: undefined, again }
+  const status = tellOf(world, life, undefined)
+  return { steps: sameJson(status, world.reported.whole) ? [] : [{ kind: 'report', status }], status, again }
+}
+
+/** The status at a moment when not everything is done; `setback` is the code of the trouble that is in the way. */
+export function statusAt(world: World, now: number, setback: string | undefined): ApiKeyStatus | undefined {
+  return world.declared && tellOf(world, lifeOf(world, world.declared, now), setback)
+}
+
+function tellOf({ people, automatic, reported }: World, life: Life, setback: string | undefined): ApiKeyStatus {
+  const secret = inForceAt(life.declared, life.secret, life.now)
+  return statusOf({ ...life, secret, people, automatic, before: reported, setback })
+}
+
+const denial = (denied: Denied): Step => ({ kind: 'denyClaim', ...denied })
+
+/** A revoked key ID can't be imported again; its digests stay, so that callers are told that the key is revoked. */
+function bury({ held }: World, { spec, declared }: Life): Step[] {
+  if (spec.state !== 'Revoked' || held?.kind !== 'read' || held.tombstoned) return []
+  return [{ kind: 'tombstone', keyId: held.secret.keyId, uid: declared.uid }]
+}
+
+/** What is in force of what is kept, from this moment on: what takes away waits for no step and no queue. */
+export function inForceAt(declared: Declared, secret: KeySecret | undefined, now: number): KeySecret | undefined {
+  const standing = standingOf(declared.apiKey.spec, secret, now)
+  return takeAway(standing).reduce((left, change) => changed(left, change, { ...standing, declared }), secret)
+}
+
+function takeAway(standing: Standing): Change[] {
+  if (isReplacedWithoutOverlap(standing)) return [{ kind: 'retire' }]
+  const at = overlapBound(standing)
+  return at === undefined ? [] : [{ kind: 'endOverlap', at }]
+}
+
+/** Asked for by a person: a rotation by schedule keeps the old secret until the new one has arrived. */
+function isReplacedWithoutOverlap(standing: Standing): boolean {
+  const { spec, secret, expired } = standing
+  if (secret?.current === undefined || spec.overlapMs > 0) return false
+  if (spec.delivery.kind === 'imported') {
+    const isSameKey = secret.origin === 'imported' && secret.keyId === spec.delivery.keyId
+    return isSameKey && mayImport(standing) && spec.delivery.digest !== secret.current.digest
+  }
+  if (secret.origin === 'imported' || spec.state === 'Revoked' || expired) return false
+  return secret.current.version < versionDue(spec.regenerate, secret.rotations)
+}
+
+function give(world: World, life: Life): Step[] {
+  const { spec, secret, failure } = life
+  const imported = importing(world, life)
+  if (imported !== undefined) return [imported]
+  const sealed = world.claims.find(({ delivered }) => delivered !== undefined && isUnconfirmed(life, delivered.version))
+  const waiting = world.claims.filter(({ delivered }) => delivered === undefined)
+  const mayGive = mayMint(life) && !isClaimed(life) && sealed === undefined
+  const { winner, denied } = judge(
+    waiting,
+    life,
+    sealed !== undefined || world.automatic !== undefined ? 'given' : 'free',
+  )
+  const recipient = world.automatic ?? (winner && { kind: 'claim', claim: winner.name, claimant: winner.claimant })
+  const steps: Step[] = []
+  if (sealed?.delivered !== undefined)
+    steps.push({ kind: 'confirm', claimedBy: sealed.claimant, at: sealed.delivered.at })
+  else if (mayGive && recipient !== undefined) {
+    steps.push({ kind: 'handOver', version: life.due, rotations: life.rotations, recipient })
+  } else if (secret === undefined && failure === undefined && spec.delivery.kind !== 'imported' && isAlive(life)) {
+    steps.push({ kind: 'register' })
+  }
+  return [...steps, ...denied.map(denial)]
+}
+
+const isAlive = ({ spec, declared, expired }: Life): boolean =>
+  declared.apiKey.deleting !== true && spec.state !== 'Revoked' && !expired
+
+const isUnconfirmed = ({ secret }: Life, version: number): boolean =>
+  secret?.current?.version === version && !isHandedOver(secret.current)
+
+function importing({ people }: World, life: Life): Step | undefined {
+  const { spec, secret, failure } = life
+  if (spec.delivery.kind !== 'imported' || failure !== undefined || !isAlive(life)) return undefined
+  const { keyId, digest } = spec.delivery
+  if (secret?.current?.digest === digest) return undefined
+  // whoever declares a digest has had the key in hands before
+  return { kind: 'importDigest', keyId, digest, claimedBy: people.createdBy }
+}
+
+function lookAgain(world: World, life: Life): number | undefined {
+  const { spec, secret, failure, now } = life
+  const moments = [
+    spec.expiresAt,
+    spec.expiresAt === undefined ? undefined : spec.expiresAt - EXPIRING_SOON_MS,
+    secret?.previous?.validUntil,
+    rotationAt({ ...life, mayRotate: mayRotate(world, life.declared) }),
+    isHeld(failure) ? now + CONFLICT_MS : undefined,
+  ]
+  const ahead = moments.filter((moment) => moment !== undefined).filter((moment) => moment > now)
+  return ahead.length === 0 ? undefined : Math.min(...ahead)
+}
+
+/** Nobody says when another key lets go of what this one wants. */
+const CONFLICT_MS = 60_000
+
+const isHeld = (failure: Failure | undefined): boolean =>
+  failure?.conflict === 'KeyIdHeld' || failure?.conflict === 'DigestHeld'

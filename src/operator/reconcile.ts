@@ -1,0 +1,111 @@
+/** Observe, plan, carry out; nothing is decided here. What woke us is forgotten: only what is there now counts. */
+import { unreachable } from '../core/parsed.ts'
+import { Trouble } from '../core/trouble.ts'
+import type { KeySecret } from '../resources/key-secret.ts'
+import { changed } from './change.ts'
+import { firstSecret, handOver } from './hand-over.ts'
+import type { KeyPort } from './key-port.ts'
+import { type Change, type HandOver, type Plan, plan, type Step, statusAt } from './plan.ts'
+import type { Declared, KeyRef, Revision, World } from './world.ts'
+
+export type ReconcileParts = {
+  readonly port: KeyPort
+  readonly nowMs: () => number
+  readonly random: (count: number) => Uint8Array
+}
+
+/** No plan needs more: one to act, one to see what came of it, one to report. The rest is for what changes meanwhile. */
+const MAX_PASSES = 6
+
+/** Brings one key to where its manifest wants it. Resolves to the moment of the next look, if there is one. */
+export async function reconcile(parts: ReconcileParts, ref: KeyRef): Promise<number | undefined> {
+  for (let pass = 0; pass < MAX_PASSES; pass++) {
+    const world = await parts.port.observe(ref)
+    const next = plan(world, parts.nowMs())
+    try {
+      await carryOut(parts, { ref, world, next })
+    } catch (error) {
+      // taken over: somebody else is at work on this key, and says so
+      if (error instanceof Trouble && error.code !== 'taken_over') await tell(parts, ref, error.code)
+      throw error
+    }
+    if (next.steps.every(({ kind }) => kind === 'report')) return next.again
+  }
+  throw new Trouble('unsettled', 'retry')
+}
+
+/** Says in the status what keeps a key from being what it should be; the trouble itself goes on. */
+async function tell(parts: ReconcileParts, ref: KeyRef, setback: string): Promise<void> {
+  try {
+    const world = await parts.port.observe(ref)
+    const status = statusAt(world, parts.nowMs(), setback)
+    if (status === undefined || world.declared === undefined) return
+    await parts.port.report(ref, world.declared.uid, status)
+  } catch {
+    // where not even this can be written, the trouble that led here is the one to be known
+  }
+}
+
+type Undertaking = { readonly ref: KeyRef; readonly world: World; readonly next: Plan }
+
+/** What is kept of the key, as far as the steps before have brought it. */
+type Kept = { readonly secret: KeySecret | undefined; readonly revision: Revision | undefined }
+
+async function carryOut(parts: ReconcileParts, { ref, world, next }: Undertaking): Promise<void> {
+  const { held } = world
+  let kept: Kept = held?.kind === 'read' ? held : { secret: undefined, revision: undefined }
+  for (const step of next.steps) kept = await carryOutOne(parts, { ref, declared: world.declared, step, kept })
+}
+
+type Doing = {
+  readonly ref: KeyRef
+  readonly declared: Declared | undefined
+  readonly step: Step
+  readonly kept: Kept
+}
+
+async function carryOutOne(parts: ReconcileParts, { ref, declared, step, kept }: Doing): Promise<Kept> {
+  const { port } = parts
+  switch (step.kind) {
+    case 'tombstone':
+      await port.tombstone(step.keyId, step.uid)
+      return kept
+    case 'remove':
+      await port.remove(step.uid, step.keyId)
+      return kept
+    case 'denyClaim':
+      await port.denyClaim(ref, step)
+      return kept
+    case 'report':
+      if (declared !== undefined) await port.report(ref, declared.uid, step.status)
+      return kept
+    case 'handOver':
+      return declared === undefined ? kept : await handOverTo(parts, { ref, declared, step, kept })
+    case 'register':
+    case 'importDigest':
+    case 'retire':
+    case 'endOverlap':
+    case 'confirm':
+      return declared === undefined ? kept : await change(parts, { ref, declared, step, kept })
+    default:
+      return unreachable(step)
+  }
+}
+
+async function handOverTo(
+  { port, nowMs, random }: ReconcileParts,
+  { ref, declared, step, kept }: Doing & { readonly declared: Declared; readonly step: HandOver },
+): Promise<Kept> {
+  const { uid } = declared
+  const attempt = await port.openAttempt({ ref, uid, over: kept.revision, recipient: step.recipient })
+  return await handOver(attempt, { declared, secret: kept.secret, step, nowMs, random })
+}
+
+async function change(
+  { port, nowMs, random }: ReconcileParts,
+  { declared, step, kept }: Doing & { readonly declared: Declared; readonly step: Change },
+): Promise<Kept> {
+  const terms = { declared, spec: declared.apiKey.spec, now: nowMs() }
+  const secret = step.kind === 'register' ? firstSecret(declared, random) : changed(kept.secret, step, terms)
+  return secret === undefined ? kept : { secret, revision: await port.writeSecret(secret, kept.revision) }
+}

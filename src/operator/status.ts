@@ -1,0 +1,168 @@
+/** PURE: what is said of a key: conditions, the phase that sums them up, and the columns of tables. */
+import { conditionsOf, type Finding, formatTime } from '../core/condition.ts'
+import type { Limit } from '../core/limit.ts'
+import { effective, summary } from '../core/permission.ts'
+import { isHandedOver } from '../core/version.ts'
+import type { KeySecret } from '../resources/key-secret.ts'
+import type { ApiKeyStatus, CredentialStatus, Phase, Reported } from '../resources/key-status.ts'
+import { isClaimed, type Life } from './life.ts'
+import type { AutomaticRecipient, People } from './world.ts'
+
+export const EXPIRING_SOON_MS = 7 * 24 * 3_600_000
+
+/** The life of a key, with its secret as it is in force. */
+export type Told = Life & {
+  readonly people: People
+  readonly automatic: AutomaticRecipient | undefined
+  readonly before: Reported
+  readonly setback: string | undefined
+}
+
+export function statusOf(told: Told): ApiKeyStatus {
+  const { declared, spec, secret, people, before, now } = told
+  const held = effective(spec.permissions, [people.held && new Set(people.held)])
+  const ready = readiness(told)
+  const findings = [ready, claimedness(told), withinAccess(told, held), expiringSoon(told), ...conflicts(told)]
+  return {
+    phase: PHASES[ready.reason] ?? 'Failed',
+    // a key ID is set once: where its digests are lost, what was said of it stays
+    keyId: secret?.keyId ?? (told.failure?.reason === 'SecretMissing' ? before.keyId : undefined),
+    createdBy: { username: people.createdBy },
+    permissions: held,
+    permissionsSummary: summary(spec.permissions, held),
+    limitsSummary: limitsSummary(spec.limits),
+    credential: secret && credentialOf(secret),
+    observedGeneration: declared.generation,
+    conditions: conditionsOf(findings, before.conditions, { generation: declared.generation, nowMs: now }),
+  }
+}
+
+/** The phase is only a summary of why a key is ready or not; every other reason is a failure. */
+const PHASES: Readonly<Record<string, Phase | undefined>> = {
+  Active: 'Active',
+  Suspended: 'Inactive',
+  Revoked: 'Inactive',
+  Deleting: 'Inactive',
+  Expired: 'Expired',
+  AwaitingClaim: 'Pending',
+  AwaitingHandOver: 'Pending',
+  NoRecipient: 'Pending',
+}
+
+function readiness(told: Told): Finding {
+  const { spec, declared, failure, expired, secret } = told
+  const not = (reason: string, message: string): Finding => ({ type: 'Ready', status: 'False', reason, message })
+  if (declared.apiKey.deleting === true) return not('Deleting', 'the key is being deleted')
+  if (spec.state === 'Revoked') return not('Revoked', 'the key is revoked for good')
+  if (failure !== undefined) return not(failure.reason, failure.message)
+  if (spec.state === 'Suspended') return not('Suspended', 'the key is suspended')
+  if (expired) return not('Expired', `the key expired at ${formatTime(spec.expiresAt ?? 0)}`)
+  if (!works(secret)) return not(...awaited(told))
+  return { type: 'Ready', status: 'True', reason: 'Active', message: 'the key is in force' }
+}
+
+/** Whether somebody has a secret that is good. */
+const works = (secret: KeySecret | undefined): boolean =>
+  secret !== undefined && (isHandedOver(secret.current) || secret.previous !== undefined)
+
+/** What a version that is due waits for: reason and sentence. */
+function awaited({ spec, due, automatic }: Told): readonly [string, string] {
+  if (automatic !== undefined) return ['AwaitingHandOver', `version ${due} is on its way`]
+  return spec.delivery.kind === 'workloadSecret'
+    ? ['NoRecipient', `version ${due} has no Secret to go to here: start standalone with --new-keys to receive it`]
+    : ['AwaitingClaim', `version ${due} waits to be claimed`]
+}
+
+function claimedness(told: Told): Finding {
+  const { spec, declared, failure, expired, secret, due, setback } = told
+  const not = (reason: string, message: string): Finding => ({ type: 'Claimed', status: 'False', reason, message })
+  if (isClaimed(told) && secret?.current !== undefined) {
+    const { version, claimedBy } = secret.current
+    const [reason, how] = secret.origin === 'imported' ? ['Imported', 'imported'] : ['Claimed', 'handed over to']
+    const message = `version ${version} was ${how} ${claimedBy ?? 'its owner'}`
+    return { type: 'Claimed', status: 'True', reason, message }
+  }
+  if (declared.apiKey.deleting === true) return not('KeyInactive', 'the key is being deleted')
+  if (spec.state === 'Revoked') return not('KeyInactive', 'the key is revoked for good')
+  if (failure !== undefined) return not(failure.reason, failure.message)
+  if (expired) return not('KeyExpired', 'the key expired before this version was claimed')
+  if (spec.state === 'Suspended') return not('KeyInactive', `version ${due} is not minted until the key is active`)
+  if (setback !== undefined) return not('HandOverFailed', `version ${due} could not be handed over yet: ${setback}`)
+  return not(...awaited(told))
+}
+
+function withinAccess({ spec, people }: Told, held: readonly string[]): Finding {
+  const type = 'WithinCreatorAccess'
+  if (people.held === undefined) {
+    return {
+      type,
+      status: 'True',
+      reason: 'NotCapped',
+      message: 'no users are known here: the key may do what it asks for',
+    }
+  }
+  const lost = spec.permissions.filter((permission) => !held.includes(permission))
+  return lost.length === 0
+    ? {
+        type,
+        status: 'True',
+        reason: 'WithinAccess',
+        message: 'who made and who received the key hold all it asks for',
+      }
+    : {
+        type,
+        status: 'False',
+        reason: 'AccessLost',
+        message: `no longer held by the people behind the key: ${lost.join(', ')}`,
+      }
+}
+
+function expiringSoon({ spec: { expiresAt }, expired, now }: Told): Finding {
+  const type = 'ExpiringSoon'
+  if (expiresAt === undefined)
+    return { type, status: 'False', reason: 'NeverExpires', message: 'the key does not expire' }
+  const at = formatTime(expiresAt)
+  if (expired) return { type, status: 'False', reason: 'Expired', message: `the key expired at ${at}` }
+  return expiresAt - EXPIRING_SOON_MS <= now
+    ? { type, status: 'True', reason: 'WithinAWeek', message: `the key expires at ${at}` }
+    : { type, status: 'False', reason: 'NotYet', message: `the key expires at ${at}` }
+}
+
+/** Only where there is one. */
+const conflicts = ({ spec, failure }: Told): readonly Finding[] =>
+  failure?.conflict === undefined || spec.state === 'Revoked'
+    ? []
+    : [{ type: 'Conflict', status: 'True', reason: failure.conflict, message: failure.message }]
+
+function credentialOf({ current, previous }: KeySecret): CredentialStatus | undefined {
+  if (current?.claimedAt === undefined || current.claimedBy === undefined) return undefined
+  return {
+    version: current.version,
+    issuedAt: formatTime(current.issuedAt),
+    claimedBy: { username: current.claimedBy },
+    claimedAt: formatTime(current.claimedAt),
+    previousValidUntil: previous?.validUntil === undefined ? undefined : formatTime(previous.validUntil),
+  }
+}
+
+/** `600/1m, 1000000/month`. */
+function limitsSummary(limits: readonly Limit[]): string | undefined {
+  const parts = limits.map((limit) =>
+    limit.kind === 'rate'
+      ? `${limit.requests}/${period(limit.perUs / 1_000_000)}`
+      : `${limit.requests}/${limit.period}`,
+  )
+  return parts.length === 0 ? undefined : parts.join(', ')
+}
+
+const UNITS = [
+  [86_400, 'd'],
+  [3600, 'h'],
+  [60, 'm'],
+] as const
+
+/** Seconds in the largest unit that divides them. */
+function period(seconds: number): string {
+  const [size, unit] = UNITS.find(([size]) => seconds % size === 0) ?? [1, 's']
+  return `${seconds / size}${unit}`
+}

@@ -1,0 +1,77 @@
+/** What a reconcile observes of one key: everything that a plan may look at besides the time. */
+import type { KeyId } from '../core/credential.ts'
+import type { Permission } from '../core/permission.ts'
+import type { ApiKey } from '../resources/api-key.ts'
+import type { KeySecret } from '../resources/key-secret.ts'
+import type { Reported } from '../resources/key-status.ts'
+
+/** Which ApiKey; its uid is found by looking. */
+export type KeyRef = { readonly namespace: string; readonly name: string }
+
+/** An ApiKey as it is in force. */
+export type Declared = { readonly uid: string; readonly generation: number; readonly apiKey: ApiKey }
+
+/** Says which writing was read, so that a write over it fails if there was another since. */
+export type Revision = string
+
+export type Held =
+  | {
+      readonly kind: 'read'
+      readonly secret: KeySecret
+      readonly revision: Revision
+      /** Its key ID can't be imported any more. */
+      readonly tombstoned: boolean
+    }
+  /** Something is stored for this key, but not by us, or not whole. */
+  | { readonly kind: 'unreadable'; readonly problem: string }
+
+/** Where a version goes as soon as it is due. */
+export type AutomaticRecipient =
+  | { readonly kind: 'workloadSecret'; readonly secretName: string; readonly claimant: string }
+  | { readonly kind: 'newKeys'; readonly claimant: string }
+
+export type ClaimRecipient = { readonly kind: 'claim'; readonly claim: string; readonly claimant: string }
+
+export type Recipient = AutomaticRecipient | ClaimRecipient
+
+/** An ApiKeyClaim that is not finished. */
+export type WaitingClaim = {
+  readonly name: string
+  readonly claimant: string
+  /** The version that it asks for; undefined: the one that is due. */
+  readonly version: number | undefined
+  /** The version that was due when the claim was made; undefined: it was made just now. */
+  readonly dueWhenMade: number | undefined
+  /** What is wrong with the claim whatever the key is like. */
+  readonly objection: 'NotPermitted' | 'InvalidKey' | undefined
+  /** The version that it holds sealed; undefined: none yet. */
+  readonly delivered: { readonly version: number; readonly at: number } | undefined
+}
+
+/** Why what a manifest imports may not be had. */
+export type Taken = {
+  /** retired: once revoked or deleted; held: by another ApiKey. */
+  readonly keyId: 'retired' | 'held' | undefined
+  readonly digest: 'held' | undefined
+}
+
+export type People = {
+  readonly createdBy: string
+  /** What creator and claimant still hold; undefined: nobody caps the key. */
+  readonly held: readonly Permission[] | undefined
+}
+
+export type World = {
+  /** undefined: by a live look there is none. */
+  readonly declared: Declared | undefined
+  readonly held: Held | undefined
+  /** What is stored for ApiKeys of this name that are gone. */
+  readonly orphans: readonly { readonly uid: string; readonly keyId: KeyId }[]
+  /** Oldest first. */
+  readonly claims: readonly WaitingClaim[]
+  readonly automatic: AutomaticRecipient | undefined
+  readonly people: People
+  readonly taken: Taken
+  /** Without what others write into a status (the last use). */
+  readonly reported: Reported
+}

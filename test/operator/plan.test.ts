@@ -1,0 +1,586 @@
+/** What is to be done next, as a table: a world on the left, the steps on the right. */
+import { describe, expect, test } from 'vitest'
+import { inForceAt, plan, type Step } from '../../src/operator/plan.ts'
+import type { World } from '../../src/operator/world.ts'
+import {
+  aClaim,
+  aDigest,
+  aKeyId,
+  anImportedSecret,
+  aSecret,
+  aVersion,
+  aWorld,
+  claimOf,
+  DAY,
+  HOUR,
+  IMPORTED,
+  NEW_KEYS,
+  NOON,
+  NOT_ARRIVED,
+  TO_WORKLOAD,
+  WORKLOAD,
+} from './make.ts'
+
+/** What a plan would do, without the report that ends it. */
+const todo = (world: World, now = NOON): readonly Step[] =>
+  plan(world, now).steps.filter(({ kind }) => kind !== 'report')
+
+const handOver = (version: number, rotations = 0): Step => ({
+  kind: 'handOver',
+  version,
+  rotations,
+  recipient: NEW_KEYS,
+})
+const denied = (claim: string, reason: string) =>
+  expect.objectContaining({ kind: 'denyClaim', claim, reason }) as unknown as Step
+const retire: Step = { kind: 'retire' }
+const register: Step = { kind: 'register' }
+const endOverlap = (at: number): Step => ({ kind: 'endOverlap', at })
+const importing: Step = {
+  kind: 'importDigest',
+  keyId: IMPORTED.keyId,
+  digest: IMPORTED.digest,
+  claimedBy: 'ana@example.com',
+}
+
+type Row = readonly [sentence: string, world: World, steps: readonly Step[]]
+
+const FIRST_VERSION: readonly Row[] = [
+  ['a key without a recipient gets its key ID and waits', aWorld(), [register]],
+  ['a registered key without a recipient waits', aWorld({ secret: aSecret({ current: undefined }) }), []],
+  ['a key with a recipient is handed over', aWorld({ automatic: NEW_KEYS }), [handOver(1)]],
+  [
+    'a registered key is handed over as soon as there is a recipient',
+    aWorld({ secret: aSecret({ current: undefined }), automatic: NEW_KEYS }),
+    [handOver(1)],
+  ],
+  ['a key that was handed over is left alone', aWorld({ secret: aSecret(), automatic: NEW_KEYS }), []],
+  [
+    'a version that was stored and not delivered is minted again under the same version',
+    aWorld({ secret: aSecret({ current: aVersion(1, '1', NOT_ARRIVED) }), automatic: NEW_KEYS }),
+    [handOver(1)],
+  ],
+  [
+    'a key that was regenerated before it was claimed starts at that version',
+    aWorld({ spec: { regenerate: 2 }, automatic: NEW_KEYS }),
+    [handOver(3)],
+  ],
+  [
+    'a suspended key gets its key ID but no secret',
+    aWorld({ spec: { state: 'Suspended' }, automatic: NEW_KEYS }),
+    [register],
+  ],
+  [
+    'a suspended key is not minted',
+    aWorld({ spec: { state: 'Suspended' }, secret: aSecret({ current: undefined }), automatic: NEW_KEYS }),
+    [],
+  ],
+  ['a revoked key gets nothing', aWorld({ spec: { state: 'Revoked' }, automatic: NEW_KEYS }), []],
+  ['an expired key gets nothing', aWorld({ spec: { expiresAt: NOON }, automatic: NEW_KEYS }), []],
+  [
+    'a key of a workload goes to its Secret',
+    aWorld({ spec: { delivery: WORKLOAD }, automatic: TO_WORKLOAD }),
+    [{ ...handOver(1), recipient: TO_WORKLOAD } as Step],
+  ],
+  ['a key of a workload waits where no Secrets are', aWorld({ spec: { delivery: WORKLOAD } }), [register]],
+  [
+    'a key whose digests were taken away by hand is not minted anew in silence',
+    aWorld({ automatic: NEW_KEYS, reported: { keyId: 'kw_prod_mmmmmmmmmmmm', conditions: [] } }),
+    [],
+  ],
+  [
+    'a key whose digests can not be read is not minted anew either',
+    aWorld({ automatic: NEW_KEYS, held: { kind: 'unreadable', problem: 'not JSON' } }),
+    [],
+  ],
+]
+
+const V1_V2 = { current: aVersion(2, '2'), previous: { version: 1, digest: aDigest('1'), validUntil: NOON + HOUR } }
+
+const REGENERATE: readonly Row[] = [
+  [
+    'without overlap the old secret dies before the new one is minted',
+    aWorld({ spec: { regenerate: 1 }, secret: aSecret(), automatic: NEW_KEYS }),
+    [retire, handOver(2)],
+  ],
+  [
+    'without overlap the old secret dies even if nobody claims the new one',
+    aWorld({ spec: { regenerate: 1 }, secret: aSecret() }),
+    [retire],
+  ],
+  [
+    'without overlap the old secret of a suspended key dies too, and nothing is minted',
+    aWorld({ spec: { regenerate: 1, state: 'Suspended' }, secret: aSecret(), automatic: NEW_KEYS }),
+    [retire],
+  ],
+  [
+    'with overlap the old secret lives on until the new one is there',
+    aWorld({ spec: { regenerate: 1, overlapMs: HOUR }, secret: aSecret() }),
+    [],
+  ],
+  [
+    'with overlap the new one is minted beside it',
+    aWorld({ spec: { regenerate: 1, overlapMs: HOUR }, secret: aSecret(), automatic: NEW_KEYS }),
+    [handOver(2)],
+  ],
+  [
+    'a key can be regenerated twice before anybody claims',
+    aWorld({ spec: { regenerate: 2 }, secret: aSecret(), automatic: NEW_KEYS }),
+    [retire, handOver(3)],
+  ],
+  [
+    'a regeneration without overlap ends an overlap that still runs',
+    aWorld({ spec: { regenerate: 2 }, secret: aSecret(V1_V2), automatic: NEW_KEYS }),
+    [retire, handOver(3)],
+  ],
+  [
+    'a stored version that never arrived dies with the rest',
+    aWorld({
+      spec: { regenerate: 2 },
+      secret: aSecret({
+        current: aVersion(2, '2', NOT_ARRIVED),
+        previous: { version: 1, digest: aDigest('1'), validUntil: undefined },
+      }),
+    }),
+    [retire],
+  ],
+  [
+    'a revoked key is not regenerated',
+    aWorld({ spec: { regenerate: 1, state: 'Revoked' }, secret: aSecret(), tombstoned: true, automatic: NEW_KEYS }),
+    [],
+  ],
+  [
+    'an expired key is not regenerated',
+    aWorld({ spec: { regenerate: 1, expiresAt: NOON }, secret: aSecret(), automatic: NEW_KEYS }),
+    [],
+  ],
+  [
+    'a lower number is no regeneration',
+    aWorld({ secret: aSecret({ current: aVersion(3, '3') }), automatic: NEW_KEYS }),
+    [],
+  ],
+]
+
+const OVERLAP: readonly Row[] = [
+  [
+    'an overlap that runs is left alone',
+    aWorld({ spec: { regenerate: 1, overlapMs: 2 * HOUR }, secret: aSecret(V1_V2) }),
+    [],
+  ],
+  [
+    'an overlap that is over is cleared away',
+    aWorld({
+      spec: { regenerate: 1, overlapMs: HOUR },
+      secret: aSecret({ ...V1_V2, previous: { ...V1_V2.previous, validUntil: NOON } }),
+    }),
+    [endOverlap(NOON)],
+  ],
+  [
+    'a shorter overlap ends sooner',
+    aWorld({ spec: { regenerate: 1, overlapMs: 1.5 * HOUR }, secret: aSecret(V1_V2) }),
+    [endOverlap(NOON + HOUR / 2)],
+  ],
+  [
+    'an overlap that is taken back ends now',
+    aWorld({ spec: { regenerate: 1 }, secret: aSecret(V1_V2) }),
+    [endOverlap(NOON - HOUR)],
+  ],
+  [
+    'a longer overlap revives nothing: it counts for the next regeneration',
+    aWorld({ spec: { regenerate: 1, overlapMs: 9 * HOUR }, secret: aSecret(V1_V2) }),
+    [],
+  ],
+  [
+    'an overlap that is taken back before the new secret arrived ends now',
+    aWorld({
+      spec: { regenerate: 1 },
+      secret: aSecret({
+        current: aVersion(2, '2', NOT_ARRIVED),
+        previous: { version: 1, digest: aDigest('1'), validUntil: undefined },
+      }),
+    }),
+    [endOverlap(NOON)],
+  ],
+]
+
+const everyDay = { delivery: WORKLOAD, rotation: { everyMs: DAY } }
+const yesterday = { issuedAt: NOON - DAY, claimedAt: NOON - DAY }
+
+const ROTATION: readonly Row[] = [
+  [
+    'a rotation that is due makes the next version',
+    aWorld({ spec: everyDay, secret: aSecret({ current: aVersion(1, '1', yesterday) }), automatic: NEW_KEYS }),
+    [handOver(2, 1)],
+  ],
+  [
+    'a rotation that was missed ten times is made up for once',
+    aWorld({
+      spec: everyDay,
+      secret: aSecret({ current: aVersion(1, '1', { issuedAt: NOON - 10 * DAY }) }),
+      automatic: NEW_KEYS,
+    }),
+    [handOver(2, 1)],
+  ],
+  ['a rotation that is not due waits', aWorld({ spec: everyDay, secret: aSecret(), automatic: NEW_KEYS }), []],
+  [
+    'rotations and regenerations add up',
+    aWorld({
+      spec: { ...everyDay, regenerate: 2 },
+      secret: aSecret({ rotations: 3, current: aVersion(6, '6', yesterday) }),
+      automatic: NEW_KEYS,
+    }),
+    [handOver(7, 4)],
+  ],
+  [
+    'a regeneration between rotations takes the old secret at once',
+    aWorld({ spec: { ...everyDay, regenerate: 1 }, secret: aSecret(), automatic: NEW_KEYS }),
+    [retire, handOver(2)],
+  ],
+  [
+    'a regeneration that is not handed over yet is the next version, even when a rotation is due as well',
+    aWorld({
+      spec: { ...everyDay, regenerate: 1, overlapMs: HOUR },
+      secret: aSecret({ current: aVersion(1, '1', yesterday) }),
+      automatic: NEW_KEYS,
+    }),
+    [handOver(2)],
+  ],
+  [
+    'without a recipient nothing is rotated away',
+    aWorld({ spec: everyDay, secret: aSecret({ current: aVersion(1, '1', yesterday) }) }),
+    [],
+  ],
+  [
+    'a suspended key is not rotated',
+    aWorld({
+      spec: { ...everyDay, state: 'Suspended' },
+      secret: aSecret({ current: aVersion(1, '1', yesterday) }),
+      automatic: NEW_KEYS,
+    }),
+    [],
+  ],
+  [
+    'a rotation that was stored and not delivered is handed over again, and the old secret is kept meanwhile',
+    aWorld({
+      spec: everyDay,
+      secret: aSecret({
+        rotations: 1,
+        current: aVersion(2, '2', NOT_ARRIVED),
+        previous: { version: 1, digest: aDigest('1'), validUntil: undefined },
+      }),
+      automatic: NEW_KEYS,
+    }),
+    [handOver(2, 1)],
+  ],
+]
+
+const replaced = { delivery: { ...IMPORTED, digest: aDigest('b') } }
+const replacing: Step = { ...importing, digest: aDigest('b') } as Step
+
+const IMPORT: readonly Row[] = [
+  ['a digest is imported', aWorld({ spec: { delivery: IMPORTED } }), [importing]],
+  [
+    'a digest is imported even where new keys have a recipient',
+    aWorld({ spec: { delivery: IMPORTED }, automatic: NEW_KEYS }),
+    [importing],
+  ],
+  [
+    'a digest of a suspended key is imported',
+    aWorld({ spec: { delivery: IMPORTED, state: 'Suspended' } }),
+    [importing],
+  ],
+  ['a digest of a revoked key is not', aWorld({ spec: { delivery: IMPORTED, state: 'Revoked' } }), []],
+  ['a digest of an expired key is not', aWorld({ spec: { delivery: IMPORTED, expiresAt: NOON - 1 } }), []],
+  ['an imported digest is left alone', aWorld({ spec: { delivery: IMPORTED }, secret: anImportedSecret() }), []],
+  [
+    'a new digest takes the place of the old one at once',
+    aWorld({ spec: replaced, secret: anImportedSecret() }),
+    [retire, replacing],
+  ],
+  [
+    'a new digest with overlap is imported beside the old one',
+    aWorld({ spec: { ...replaced, overlapMs: HOUR }, secret: anImportedSecret() }),
+    [replacing],
+  ],
+  [
+    'a digest that another key has is not imported',
+    aWorld({ spec: { delivery: IMPORTED }, taken: { keyId: undefined, digest: 'held' } }),
+    [],
+  ],
+  [
+    'a key ID that another key has is not imported',
+    aWorld({ spec: { delivery: IMPORTED }, taken: { keyId: 'held', digest: undefined } }),
+    [],
+  ],
+  [
+    'a key ID that was revoked or deleted is not imported again',
+    aWorld({ spec: { delivery: IMPORTED }, taken: { keyId: 'retired', digest: undefined } }),
+    [],
+  ],
+  [
+    'the old digest dies even if the new one belongs to another key',
+    aWorld({ spec: replaced, secret: anImportedSecret(), taken: { keyId: undefined, digest: 'held' } }),
+    [retire],
+  ],
+  [
+    'with overlap the old digest goes on where the new one belongs to another key',
+    aWorld({
+      spec: { ...replaced, overlapMs: HOUR },
+      secret: anImportedSecret(),
+      taken: { keyId: undefined, digest: 'held' },
+    }),
+    [],
+  ],
+  [
+    'an imported key is imported again where its digest was lost: the manifest says it',
+    aWorld({ spec: { delivery: IMPORTED }, reported: { keyId: IMPORTED.keyId, conditions: [] } }),
+    [importing],
+  ],
+  ['a minted key never becomes an imported one', aWorld({ spec: { delivery: IMPORTED }, secret: aSecret() }), []],
+  ['an imported key never becomes a minted one', aWorld({ secret: anImportedSecret(), automatic: NEW_KEYS }), []],
+  [
+    'an imported key keeps its key ID',
+    aWorld({ spec: { delivery: { ...replaced.delivery, keyId: aKeyId('j') } }, secret: anImportedSecret() }),
+    [],
+  ],
+  [
+    'regenerate does nothing to an imported key',
+    aWorld({ spec: { delivery: IMPORTED, regenerate: 3 }, secret: anImportedSecret() }),
+    [],
+  ],
+]
+
+const END: readonly Row[] = [
+  [
+    'a revoked key leaves a tombstone and keeps its digests',
+    aWorld({ spec: { state: 'Revoked' }, secret: aSecret() }),
+    [{ kind: 'tombstone', keyId: aKeyId('m'), uid: 'uid-1' }],
+  ],
+  ['one tombstone is enough', aWorld({ spec: { state: 'Revoked' }, secret: aSecret(), tombstoned: true }), []],
+  [
+    'a revoked import that was never imported leaves no tombstone on the key ID of another',
+    aWorld({ spec: { delivery: IMPORTED, state: 'Revoked' }, taken: { keyId: 'held', digest: undefined } }),
+    [],
+  ],
+  [
+    'a deleted key leaves a tombstone before its digests go',
+    aWorld({ gone: true, orphans: [{ uid: 'uid-0', keyId: aKeyId('o') }] }),
+    [
+      { kind: 'tombstone', keyId: aKeyId('o'), uid: 'uid-0' },
+      { kind: 'remove', keyId: aKeyId('o'), uid: 'uid-0' },
+    ],
+  ],
+  [
+    'a key that was deleted and made again starts anew',
+    aWorld({ orphans: [{ uid: 'uid-0', keyId: aKeyId('o') }], automatic: NEW_KEYS }),
+    [
+      { kind: 'tombstone', keyId: aKeyId('o'), uid: 'uid-0' },
+      { kind: 'remove', keyId: aKeyId('o'), uid: 'uid-0' },
+      handOver(1),
+    ],
+  ],
+  ['where nothing is, nothing is to be done', aWorld({ gone: true }), []],
+  ['a key that is being deleted is not minted', aWorld({ deleting: true, automatic: NEW_KEYS }), []],
+  ['nor does it get a key ID', aWorld({ deleting: true }), []],
+  ['nor is it imported', aWorld({ deleting: true, spec: { delivery: IMPORTED } }), []],
+  [
+    'nor is it rotated',
+    aWorld({
+      deleting: true,
+      spec: { delivery: WORKLOAD, rotation: { everyMs: HOUR } },
+      secret: aSecret(),
+      automatic: NEW_KEYS,
+    }),
+    [],
+  ],
+  [
+    'its claims are denied',
+    aWorld({ deleting: true, secret: aSecret({ current: undefined }), claims: [aClaim('a')] }),
+    [denied('a', 'KeyInactive')],
+  ],
+]
+
+const ready = aSecret({ current: undefined })
+const wins = (claim: string, version = 1): Step => ({ ...handOver(version), recipient: claimOf(claim) }) as Step
+
+const CLAIMS: readonly Row[] = [
+  [
+    'the oldest claim wins, the others are denied',
+    aWorld({ secret: ready, claims: [aClaim('a'), aClaim('b')] }),
+    [wins('a'), denied('b', 'AlreadyClaimed')],
+  ],
+  [
+    'a claim that is no good lets the next one win',
+    aWorld({ secret: ready, claims: [aClaim('a', { objection: 'InvalidKey' }), aClaim('b')] }),
+    [wins('b'), denied('a', 'InvalidKey')],
+  ],
+  [
+    'who may not, does not win',
+    aWorld({ secret: ready, claims: [aClaim('a', { objection: 'NotPermitted' })] }),
+    [denied('a', 'NotPermitted')],
+  ],
+  ['a version is claimed once', aWorld({ secret: aSecret(), claims: [aClaim('b')] }), [denied('b', 'AlreadyClaimed')]],
+  [
+    'a claim of the version that is due wins',
+    aWorld({ spec: { regenerate: 1, overlapMs: HOUR }, secret: aSecret(), claims: [aClaim('b', { version: 2 })] }),
+    [wins('b', 2)],
+  ],
+  [
+    'a claim of an older version is denied',
+    aWorld({ spec: { regenerate: 1, overlapMs: HOUR }, secret: aSecret(), claims: [aClaim('b', { version: 1 })] }),
+    [denied('b', 'VersionSuperseded')],
+  ],
+  [
+    'a claim that waited before a regeneration never takes the new version',
+    aWorld({
+      spec: { regenerate: 1 },
+      secret: ready,
+      claims: [aClaim('a', { dueWhenMade: 1 }), aClaim('b', { dueWhenMade: 2 })],
+    }),
+    [wins('b', 2), denied('a', 'VersionSuperseded')],
+  ],
+  [
+    'a claim of a version that is not due is denied',
+    aWorld({ secret: ready, claims: [aClaim('a', { version: 2 })] }),
+    [denied('a', 'NotClaimable')],
+  ],
+  [
+    'a suspended key can not be claimed',
+    aWorld({ spec: { state: 'Suspended' }, secret: ready, claims: [aClaim('a')] }),
+    [denied('a', 'KeyInactive')],
+  ],
+  [
+    'a revoked key can not be claimed',
+    aWorld({ spec: { state: 'Revoked' }, secret: ready, tombstoned: true, claims: [aClaim('a')] }),
+    [denied('a', 'KeyInactive')],
+  ],
+  [
+    'an expired key can not be claimed',
+    aWorld({ spec: { expiresAt: NOON }, secret: ready, claims: [aClaim('a')] }),
+    [denied('a', 'KeyExpired')],
+  ],
+  [
+    'an imported key can not be claimed',
+    aWorld({ spec: { delivery: IMPORTED }, secret: anImportedSecret(), claims: [aClaim('a')] }),
+    [denied('a', 'NotClaimable')],
+  ],
+  [
+    'a key of a workload can not be claimed',
+    aWorld({ spec: { delivery: WORKLOAD }, automatic: TO_WORKLOAD, claims: [aClaim('a')] }),
+    [{ ...handOver(1), recipient: TO_WORKLOAD } as Step, denied('a', 'NotClaimable')],
+  ],
+  [
+    'what goes to --new-keys can not be claimed as well',
+    aWorld({ automatic: NEW_KEYS, claims: [aClaim('a')] }),
+    [handOver(1), denied('a', 'AlreadyClaimed')],
+  ],
+  [
+    'a claim of a key that is not there is denied',
+    aWorld({ gone: true, claims: [aClaim('a')] }),
+    [denied('a', 'KeyNotFound')],
+  ],
+  [
+    'what was sealed for a claim before a crash is confirmed, not minted again',
+    aWorld({
+      secret: aSecret({ current: aVersion(1, '1', NOT_ARRIVED) }),
+      claims: [aClaim('a', { delivered: { version: 1, at: NOON - 5 } }), aClaim('b')],
+    }),
+    [{ kind: 'confirm', claimedBy: 'ben@example.com', at: NOON - 5 }, denied('b', 'AlreadyClaimed')],
+  ],
+]
+
+const TABLE = [...FIRST_VERSION, ...REGENERATE, ...OVERLAP, ...ROTATION, ...IMPORT, ...END, ...CLAIMS]
+
+describe('steps', () => {
+  test.each(TABLE)('%s', (_sentence, world, steps) => {
+    expect(todo(world)).toEqual(steps)
+  })
+
+  test('a plan is the same each time it is made', () => {
+    for (const [, world] of TABLE) expect(plan(world, NOON)).toEqual(plan(world, NOON))
+  })
+
+  test('a world that is settled and reported yields no steps', () => {
+    const settled = TABLE.map(([, world]) => world).filter((world) => todo(world).length === 0)
+    for (const world of settled) {
+      const { steps, status } = plan(world, NOON)
+      const kept = JSON.parse(JSON.stringify(status ?? null)) as unknown
+      const after = { ...world, reported: { ...world.reported, whole: kept, conditions: status?.conditions ?? [] } }
+      expect([...steps, ...plan(after, NOON + 1).steps]).toEqual(
+        status === undefined ? [] : [{ kind: 'report', status }],
+      )
+    }
+    expect(settled.length).toBeGreaterThan(25)
+  })
+})
+
+describe('the next look', () => {
+  test.each([
+    ['a key without any date is not looked at again by itself', aWorld({ secret: aSecret() }), undefined],
+    [
+      'a week before a key expires',
+      aWorld({ spec: { expiresAt: NOON + 30 * DAY }, secret: aSecret() }),
+      NOON + 23 * DAY,
+    ],
+    ['when a key expires', aWorld({ spec: { expiresAt: NOON + DAY }, secret: aSecret() }), NOON + DAY],
+    [
+      'when an overlap ends',
+      aWorld({ spec: { regenerate: 1, overlapMs: 2 * HOUR, expiresAt: NOON + 2 * HOUR }, secret: aSecret(V1_V2) }),
+      NOON + HOUR,
+    ],
+    ['when a rotation is due', aWorld({ spec: everyDay, secret: aSecret(), automatic: NEW_KEYS }), NOON + 23 * HOUR],
+    [
+      'a minute later where another key has what this one imports',
+      aWorld({ spec: { delivery: IMPORTED }, taken: { keyId: undefined, digest: 'held' } }),
+      NOON + 60_000,
+    ],
+    [
+      'never where the key ID is gone for good',
+      aWorld({ spec: { delivery: IMPORTED }, taken: { keyId: 'retired', digest: undefined } }),
+      undefined,
+    ],
+    ['never for what is over', aWorld({ spec: { expiresAt: NOON - DAY }, secret: aSecret() }), undefined],
+  ] as const)('%s', (_sentence, world, again) => {
+    expect(plan(world, NOON).again).toBe(again)
+  })
+})
+
+describe('what is in force before any step is done', () => {
+  const digestsOf = (world: World) => {
+    if (world.declared === undefined || world.held?.kind !== 'read') return []
+    const secret = inForceAt(world.declared, world.held.secret, NOON)
+    return [secret?.current?.digest[0], secret?.previous?.digest[0]].filter((digit) => digit !== undefined)
+  }
+
+  test.each([
+    ['a key that nothing changed', aWorld({ secret: aSecret() }), ['1']],
+    [
+      'nothing of a key that is regenerated without overlap',
+      aWorld({ spec: { regenerate: 1 }, secret: aSecret() }),
+      [],
+    ],
+    [
+      'the old secret of a key that is regenerated with overlap',
+      aWorld({ spec: { regenerate: 1, overlapMs: 1 }, secret: aSecret() }),
+      ['1'],
+    ],
+    [
+      'both within an overlap',
+      aWorld({ spec: { regenerate: 1, overlapMs: 2 * HOUR }, secret: aSecret(V1_V2) }),
+      ['2', '1'],
+    ],
+    [
+      'the new one where the overlap was taken back',
+      aWorld({ spec: { regenerate: 1 }, secret: aSecret(V1_V2) }),
+      ['2'],
+    ],
+    ['nothing of an import whose digest was replaced', aWorld({ spec: replaced, secret: anImportedSecret() }), []],
+    [
+      'the only secret of a key that a schedule rotates',
+      aWorld({ spec: everyDay, secret: aSecret({ current: aVersion(1, '1', yesterday) }), automatic: NEW_KEYS }),
+      ['1'],
+    ],
+  ] as const)('%s', (_sentence, world, digits) => {
+    expect(digestsOf(world)).toEqual(digits)
+  })
+})
