@@ -1,0 +1,101 @@
+/** The HTTP check on the wire: a proxy's question in, the verdict out. Nothing in here decides. */
+import { type IncomingMessage, type RequestListener, type ServerResponse, STATUS_CODES } from 'node:http'
+import type { Verdict } from '../core/decide.ts'
+import { challengeOf, deny, problemOf, statusOf } from '../core/denial.ts'
+import { usableRequestId } from '../core/request.ts'
+import type { Check } from '../enforce/check.ts'
+import { KEEP_ALIVE_S } from '../runtime/listen.ts'
+import { sendWhole } from '../runtime/whole-response.ts'
+import { type Family, familyOf, only } from './forward-auth.ts'
+
+export type HttpCheckParts = {
+  readonly check: Check
+  readonly trustedHops: number
+  readonly newRequestId: () => string
+  /** A proxy that does not say what it is asked: a setting of the proxy, which its owner must hear of. */
+  readonly untold: (family: string, verdict: Verdict) => void
+  /** The Date of the moment. */
+  readonly date: () => string
+}
+
+const MAX_BODY_BYTES = 64 * 1024
+
+export const httpCheck =
+  (parts: HttpCheckParts): RequestListener =>
+  (request, response) => {
+    const family = familyOf(request.url ?? '')
+    const body = bodyOf(request)
+    if (family === undefined) plain(response, 404, 'not a check: /check/envoy/…, /check/nginx or /check/forwarded')
+    else if (body === 'long') plain(response, 413, 'a check takes no body')
+    else {
+      if (body === 'short') request.resume()
+      ask(parts, family, request, response)
+    }
+  }
+
+function ask(parts: HttpCheckParts, family: Family, request: IncomingMessage, response: ServerResponse): void {
+  const headers = request.rawHeaders
+  const requestId = usableRequestId(only(headers, 'x-request-id')) ?? parts.newRequestId()
+  const incoming = { method: request.method ?? '', url: request.url ?? '', headers }
+  const told =
+    headers.length > 2 * MAX_HEADER_LINES
+      ? TOO_MANY
+      : family.read(incoming, { trustedHops: parts.trustedHops, requestId })
+  const verdict = 'untold' in told ? refuseUntold(parts, family, told.untold) : parts.check(told)
+  if (!(verdict instanceof Promise)) {
+    answer(parts, response, { verdict, requestId, family })
+    return
+  }
+  verdict.then(
+    (late) => answer(parts, response, { verdict: late, requestId, family }),
+    () => answer(parts, response, { verdict: FAILED, requestId, family }),
+  )
+}
+
+function refuseUntold({ untold }: HttpCheckParts, family: Family, why: string): Verdict {
+  const verdict: Verdict = { ...deny('ambiguous_request', why), caller: [] }
+  untold(family.name, verdict)
+  return verdict
+}
+
+/** A hundred of the caller's, and what its proxy adds. */
+const MAX_HEADER_LINES = 128
+const TOO_MANY = { untold: 'more header lines than servers commonly take' }
+const FAILED: Verdict = { ...deny('unavailable', 'the check failed'), caller: [] }
+
+/** A check has no use for a body. A short one is read and forgotten, since some proxies send it all the same. */
+function bodyOf({ headers }: IncomingMessage): 'none' | 'short' | 'long' {
+  const { 'content-length': length = '0', 'transfer-encoding': coding } = headers
+  if (length === '0' && coding === undefined) return 'none'
+  return coding === undefined && Number(length) <= MAX_BODY_BYTES ? 'short' : 'long'
+}
+
+function plain(response: ServerResponse, status: number, text: string): void {
+  response.writeHead(status, ['content-type', 'text/plain', 'connection', 'close'])
+  response.end(`${text}\n`)
+}
+
+type Asked = { readonly verdict: Verdict; readonly requestId: string; readonly family: Family }
+
+function answer(parts: HttpCheckParts, response: ServerResponse, { verdict, requestId, family }: Asked): void {
+  const connection = { date: parts.date(), keepAliveS: KEEP_ALIVE_S }
+  if (verdict.kind === 'allow') {
+    const fields = [...verdict.upstream, ...verdict.caller, ...family.onAllow, 'x-request-id', requestId]
+    sendWhole(response, { status: 200, reason: 'OK', fields, body: '' }, connection)
+    return
+  }
+  const truth = statusOf(verdict.code)
+  const status = family.onlyKnows401And403 && truth !== 401 ? 403 : truth
+  const challenge = challengeOf(verdict.code)
+  const fields = [
+    'content-type',
+    'application/problem+json',
+    ...(challenge === undefined ? [] : ['www-authenticate', challenge]),
+    ...(family.onlyKnows401And403 ? ['x-keyward-status', String(truth)] : []),
+    ...verdict.caller,
+    'x-request-id',
+    requestId,
+  ]
+  const reason = STATUS_CODES[status] ?? ''
+  sendWhole(response, { status, reason, fields, body: problemOf(verdict, requestId) }, connection)
+}
