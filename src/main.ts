@@ -1,0 +1,160 @@
+#!/usr/bin/env node
+/** Subcommand to the code behind it, loaded when it is asked for; the only file with process.env, process.argv and process.exit. */
+import { readFileSync } from 'node:fs'
+import { enableCompileCache } from 'node:module'
+import { join } from 'node:path'
+import { Command, CommanderError, Option } from 'commander'
+import { parseAddress } from './core/address.ts'
+import { Trouble } from './core/trouble.ts'
+import { readConfigFile } from './runtime/config.ts'
+import { nowMs, random } from './runtime/system.ts'
+
+// Halves the time of a start, most of which goes into compiling. In the user's own cache, not in a temporary folder that
+// others can write to; where it can not be written, nothing is lost.
+const cacheHome = process.env.XDG_CACHE_HOME ?? (process.env.HOME && join(process.env.HOME, '.cache'))
+if (cacheHome) enableCompileCache(join(cacheHome, 'keyward', 'compiled'))
+
+/** 0: done; 1: it went wrong, or what was checked is not right; 2: it was called wrongly. */
+const USAGE = 2
+
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+
+// whoever reads us may go (a pager, a log shipper): that must not take the enforcement of an API down with it
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
+
+const io = {
+  out: (text: string): void => {
+    process.stdout.write(text)
+  },
+  err: (text: string): void => {
+    process.stderr.write(text)
+  },
+}
+
+/** Aborts at the first SIGTERM or SIGINT; a second one ends the process at once, as a terminal's user expects. */
+function stopSignal(): AbortSignal {
+  const controller = new AbortController()
+  const stop = () => {
+    if (controller.signal.aborted) process.exit(130)
+    controller.abort()
+  }
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+  return controller.signal
+}
+
+const outputForm = () =>
+  new Option('-o, --output <form>', 'form of the output').choices(['text', 'json']).default('text')
+
+type ExplainFlags = {
+  readonly manifests: string
+  readonly data?: string
+  readonly key?: string
+  readonly method: string
+  readonly host: string
+  readonly path: string
+  readonly address?: string
+  readonly output: string
+}
+
+const program = new Command('keyward')
+  .description('API keys for Kubernetes: declared as resources, handed over once, enforced everywhere')
+  .version(version)
+  .exitOverride()
+  .configureOutput({ writeOut: io.out, writeErr: io.err })
+
+program
+  .command('standalone')
+  .description('protect an API with keys that a folder of manifests declares: no cluster, no Redis')
+  .option('--manifests <dir>', 'folder with AccessNamespaces, ApiKeys and ProtectedApis; watched')
+  .option('--data <dir>', 'where digests and accepted manifests are kept (default: .keyward)')
+  .option('--upstream <url>', 'the API to protect; without it only the HTTP check is served')
+  .option('--new-keys <file>', 'append new keys to this file as JSON lines; - for standard output')
+  .option('--port-offset <n>', 'add this to the ports 8080 (proxy), 9000 (HTTP check) and 9090 (metrics, health)')
+  .option('--listen <address>', 'address to listen on (default: 127.0.0.1)')
+  .option('--trusted-hops <n>', 'proxies in front whose X-Forwarded-For entries are believed (default: 0)')
+  .option('--log-level <level>', 'debug, info, warn or error (default: info)')
+  .option('--config <file>', 'YAML file with the same options, named in camelCase')
+  .action(async (flags: Record<string, unknown>) => {
+    const { runStandalone } = await import('./standalone/run.ts')
+    const { config, ...options } = flags
+    const file = readConfigFile(typeof config === 'string' ? config : process.env.KEYWARD_CONFIG)
+    const out = (text: string) =>
+      new Promise<void>((resolve, reject) => {
+        process.stdout.write(text, (error) => (error ? reject(error) : resolve()))
+      })
+    process.exitCode = await runStandalone({
+      flags: options,
+      env: process.env,
+      file,
+      out,
+      err: io.err,
+      version,
+      stop: stopSignal(),
+    })
+  })
+
+program
+  .command('explain')
+  .description('say which rule answers a request with a key, and why')
+  .requiredOption('--manifests <dir>', 'folder with the manifests')
+  .option('--data <dir>', 'data folder of standalone; needed to name a key by its ID')
+  .option('--key <name>', 'an ApiKey as namespace/name, or a key ID; never the key itself')
+  .option('--method <method>', 'the method', 'GET')
+  .requiredOption('--host <host>', 'the host that is called')
+  .requiredOption('--path <path>', 'path and query that are called')
+  .option('--address <ip>', "the caller's address")
+  .addOption(outputForm())
+  .action(async (flags: ExplainFlags) => {
+    const { explain, formatExplanation } = await import('./cli/explain.ts')
+    const { look } = await import('./standalone/look.ts')
+    const { manifests, data, key, method, host, path, address, output } = flags
+    if (address !== undefined && parseAddress(address) === undefined) {
+      io.err('keyward explain: --address is no IP address\n')
+      process.exitCode = USAGE
+      return
+    }
+    const now = nowMs()
+    const looked = await look({ manifests, data, key, nowMs: now })
+    if (typeof looked === 'string') {
+      io.err(`keyward explain: ${looked}\n`)
+      process.exitCode = 1
+      return
+    }
+    const explained = explain(looked.index, looked.record, { method, host, target: path, address, now })
+    io.out(output === 'json' ? `${JSON.stringify(explained, null, 2)}\n` : formatExplanation(explained))
+  })
+
+program
+  .command('verify')
+  .description('name every problem of a folder of manifests, with file, line and field')
+  .argument('<dir>', 'folder with the manifests')
+  .option('--data <dir>', 'data folder of standalone: name also the edits that it would refuse')
+  .addOption(outputForm())
+  .action(async (dir: string, { data, output }: { data?: string; output: string }) => {
+    const { runVerify } = await import('./cli/verify.ts')
+    const readForms = async (folder: string) => (await import('./standalone/store.ts')).readForms(folder)
+    process.exitCode = await runVerify({ dir, data, output }, { ...io, nowMs, readForms })
+  })
+
+program
+  .command('generate')
+  .description('make a key offline: the key once, and the digest that a manifest imports')
+  .requiredOption('--environment <name>', 'production, staging or development')
+  .option('--out <file>', 'write the key to a new file (mode 0600) instead of printing it')
+  .addOption(outputForm())
+  .action(async (flags: { environment: string; out?: string; output: string }) => {
+    const { runGenerate } = await import('./cli/generate.ts')
+    process.exitCode = await runGenerate(flags, { ...io, random })
+  })
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : USAGE
+  else if (error instanceof Trouble) {
+    const { code, cause } = error
+    io.err(`keyward: ${code.replaceAll('_', ' ')}${cause instanceof Error ? `: ${cause.message}` : ''}\n`)
+    process.exitCode = 1
+  } else throw error
+}

@@ -1,0 +1,247 @@
+/** A folder of manifests: what it says is judged against what was accepted before, and what stands is in force. */
+import { setImmediate as pause } from 'node:timers/promises'
+import type { Manifest } from '../resources/manifest.ts'
+import { sameJson } from '../resources/same-json.ts'
+import {
+  type Accepted,
+  type AcceptedChange,
+  type AcceptedForms,
+  byPlace,
+  type FolderProblem,
+  objectKey,
+  type Snapshot,
+} from './accepted.ts'
+import type { InForce } from './candidate.ts'
+import { BACKGROUND, STRAIGHT } from './disk.ts'
+import { type Complaint, type Judgement, judge } from './judge.ts'
+import { makeNews, NO_NEWS } from './news.ts'
+import { hidingPlacesIn, problemsOfFiles, type ReadFiles, readChanged, renamedFiles } from './reading.ts'
+import { pending, takenAway } from './taken-away.ts'
+import { type Tree, walk } from './tree.ts'
+import { oneAtATime, type Removals } from './turns.ts'
+import type { Unwatched } from './watchers.ts'
+import { startWatching } from './watching.ts'
+
+export type { Accepted, AcceptedChange, AcceptedForms, FolderProblem, Snapshot } from './accepted.ts'
+
+export type FolderParts = {
+  readonly dir: string
+  readonly forms: AcceptedForms
+  readonly nowMs: () => number
+  readonly newUid: () => string
+}
+
+export type Folder = {
+  /** Empty until the first scan. */
+  readonly current: () => Snapshot
+  /** Looks at once; rejects if the folder can't be read at the first look, or if what it says can't be stored. */
+  readonly rescan: () => Promise<Snapshot>
+  /** Calls back whenever something else is in force or something else is wrong. */
+  readonly watch: (onChange: (snapshot: Snapshot) => void) => { readonly stop: () => void }
+}
+
+/** The folder can't be read at all, so that there is nothing to start from. */
+export class FolderUnreadable extends Error {
+  readonly code = 'folder_unreadable'
+}
+
+/** Nothing was accepted before: what `verify` judges against. */
+export const NO_FORMS: AcceptedForms = { all: () => [], apply: () => undefined }
+
+type State = {
+  readonly tree: Tree
+  readonly files: ReadFiles
+  /** Of folders and files, beside those of objects. */
+  readonly problems: readonly FolderProblem[]
+  readonly inForce: ReadonlyMap<string, InForce>
+  readonly heldBack: number
+  /** In force and not stored yet. */
+  readonly unsaved: readonly AcceptedChange[]
+  /** Why the last look could not be stored: only what takes away is in force of it. */
+  readonly failure: { readonly error: unknown } | undefined
+  readonly snapshot: Snapshot
+}
+
+const NOTHING: Snapshot = { accepted: new Map(), problems: [], changed: [], ...NO_NEWS }
+const WHOLE = { line: 0, field: '', object: '' } as const
+
+export function openFolder({ dir, forms, nowMs, newUid }: FolderParts): Folder {
+  let state: State = {
+    tree: { files: [], folders: [], problems: [], blind: [] },
+    files: new Map(),
+    problems: [],
+    inForce: new Map(forms.all().map((form) => [objectKey(form), { ...form, parsed: undefined }])),
+    heldBack: 0,
+    unsaved: [],
+    failure: undefined,
+    snapshot: NOTHING,
+  }
+  let loaded = false
+  let failing = false
+  let touched: string[] = []
+  let unwatched: readonly FolderProblem[] = []
+  let tell: (snapshot: Snapshot) => void = () => {}
+  const newsOf = makeNews()
+
+  const scan = async (removals: Removals): Promise<State> => {
+    const hints = new Set(touched)
+    touched = []
+    const disk = loaded ? BACKGROUND : STRAIGHT
+    const tree = await walk(dir, disk)
+    if (!loaded) mustBeReadable(dir, tree)
+    const files = await readChanged({ root: dir, disk, tree, before: state.files, touched: hints })
+    const problems = [...problemsOfFiles(tree, files), ...unwatched]
+    const idle = loaded && !failing && state.failure === undefined && isAsBefore(files, problems)
+    state = idle ? unchanged(tree) : await judged({ tree, files, problems }, removals)
+    loaded = true
+    failing = false
+    // here and not where a look was asked for: several may have asked for this one
+    if (hasNews(state.snapshot)) tell(state.snapshot)
+    return state
+  }
+
+  const isAsBefore = (files: ReadFiles, problems: readonly FolderProblem[]): boolean =>
+    state.heldBack === 0 &&
+    files.size === state.files.size &&
+    [...files].every(([name, file]) => state.files.get(name) === file) &&
+    sameJson(problems, state.problems)
+
+  const unchanged = (tree: Tree): State => ({
+    ...state,
+    tree,
+    snapshot: { ...state.snapshot, changed: [], ...NO_NEWS },
+  })
+
+  const judged = async (seen: Pick<State, 'tree' | 'files' | 'problems'>, removals: Removals): Promise<State> => {
+    const judgement = judge({
+      inForce: state.inForce,
+      seen: [...seen.files.values()].flatMap(({ sight }) => sight.seen),
+      hidingPlace: hidingPlacesIn(seen.tree, seen.files),
+      renamed: renamedFiles(state.files, seen.files),
+      removals,
+      nowMs: nowMs(),
+      newUid,
+    })
+    const { heldBack, complaints } = judgement
+    const { inForce, changed, unsaved, failure } = stored(judgement)
+    const problems = [...seen.problems, ...(await withLines(complaints))]
+    if (failure !== undefined) problems.push(notStored(failure.error))
+    problems.sort(inReadingOrder)
+    // an object on its way to another file makes no news
+    const news = heldBack > 0 ? NO_NEWS : newsOf(problems)
+    const snapshot = { accepted: readable(inForce), problems, changed, ...news }
+    return { ...seen, inForce, heldBack, unsaved, failure, snapshot }
+  }
+
+  /** What comes into force: all of it, or what takes away where it can't be stored. */
+  const stored = (judgement: Judgement): Pick<State, 'inForce' | 'unsaved' | 'failure'> & Pick<Snapshot, 'changed'> => {
+    const changes = pending(state.unsaved, judgement.changes)
+    try {
+      if (changes.length > 0) forms.apply(changes)
+      return { inForce: judgement.inForce, changed: changes, unsaved: [], failure: undefined }
+    } catch (error) {
+      // at the start nothing is in force yet that could be taken away from
+      if (!loaded) throw error
+      const { inForce, changes: changed } = takenAway(state.inForce, judgement)
+      return { inForce, changed, unsaved: pending(state.unsaved, changed), failure: { error } }
+    }
+  }
+
+  const inTurn = oneAtATime(scan)
+
+  const watch: Folder['watch'] = (onChange) => {
+    tell = onChange
+    const look = async (removals: Removals) => {
+      const startMs = performance.now()
+      const { tree, files, heldBack, failure } = await inTurn(removals)
+      const unsettled = [...files.values()].some((file) => file.unsettled)
+      const tookMs = performance.now() - startMs
+      return { folders: tree.folders, heldBack, unsettled, unstored: failure !== undefined, tookMs }
+    }
+    const watching = startWatching({
+      root: dir,
+      look,
+      touched: (file) => touched.push(file),
+      unwatched: (folders) => {
+        unwatched = folders.map(problemOfWatch)
+      },
+      failed: (error) => {
+        failing = true
+        const problems = [...state.snapshot.problems, notTaken(error)]
+        const news = newsOf(problems)
+        if (news.reported.length > 0) onChange({ ...state.snapshot, problems, changed: [], ...news })
+      },
+    })
+    const stop = () => {
+      tell = () => {}
+      watching.stop()
+    }
+    return { stop }
+  }
+
+  const rescan = async () => {
+    const { snapshot, failure } = await inTurn('now')
+    if (failure !== undefined) throw failure.error
+    return snapshot
+  }
+  return { current: () => state.snapshot, rescan, watch }
+}
+
+function mustBeReadable(dir: string, { problems, blind }: Tree): void {
+  if (!blind.includes('')) return
+  const why = problems.find(({ file }) => file === '')?.message ?? "can't be read"
+  throw new FolderUnreadable(`${dir}: ${why}`)
+}
+
+/** A wrong file of 10,000 documents must not keep requests waiting while lines are counted. */
+const LINES_PER_TURN = 32
+
+async function withLines(complaints: readonly Complaint[]): Promise<readonly FolderProblem[]> {
+  const problems: FolderProblem[] = []
+  for (const { lineOf, ...complaint } of complaints) {
+    problems.push({ ...complaint, line: lineOf() })
+    if (problems.length % LINES_PER_TURN === 0) await pause()
+  }
+  return problems
+}
+
+/** By file, line and object; problems of one object in the order in which they were found. */
+const inReadingOrder = (a: FolderProblem, b: FolderProblem): number =>
+  byPlace(a, b) || (a.object < b.object ? -1 : a.object > b.object ? 1 : 0)
+
+type Read = Accepted & { readonly parsed: Manifest }
+
+const isRead = (entry: readonly [string, InForce]): entry is [string, Read] => entry[1].parsed !== undefined
+
+const readable = (inForce: ReadonlyMap<string, InForce>): ReadonlyMap<string, Read> =>
+  new Map([...inForce].filter(isRead))
+
+const hasNews = ({ changed, reported, solved }: Snapshot): boolean =>
+  changed.length > 0 || reported.length > 0 || solved.length > 0
+
+const problemOfWatch = ({ folder, reason }: Unwatched): FolderProblem => ({
+  ...WHOLE,
+  file: folder,
+  message: `can't be watched (${reason}): it is looked through now and then instead, so that an edit may take longer`,
+  severity: 'warning',
+})
+
+const notStored = (error: unknown): FolderProblem => ({
+  ...WHOLE,
+  file: '',
+  message: `what the folder says can't be stored (${wordsOf(error)}): what it takes away is in force, what it gives waits`,
+  severity: 'error',
+})
+
+const notTaken = (error: unknown): FolderProblem => ({
+  ...WHOLE,
+  file: '',
+  message: `what the folder says can't be taken over: ${wordsOf(error)}`,
+  severity: 'error',
+})
+
+function wordsOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown'
+  const { message, cause } = error
+  return cause instanceof Error ? `${message.replaceAll('_', ' ')}: ${cause.message}` : message
+}

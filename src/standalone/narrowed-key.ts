@@ -1,0 +1,94 @@
+/** PURE: an edited ApiKey as far as the edit takes away; what it gives is left as it was. */
+import type { Cidr } from '../core/address.ts'
+import type { ApiKey, ApiKeySpec, RawApiKeySpec } from '../resources/api-key.ts'
+import { durationMs } from '../resources/common.ts'
+
+export type Written<Parsed, Spec> = {
+  readonly parsed: Parsed
+  readonly raw: { readonly metadata: unknown; readonly spec: Spec }
+}
+
+type Key = Written<ApiKey, RawApiKeySpec>
+
+/** A key that nothing is left of for its holder is suspended: an empty list can't be written. */
+export function narrowedKey(before: Key, after: Key): Key['raw'] {
+  const [was, is] = [before.parsed.spec, after.parsed.spec]
+  const permissions = common(was.permissions, is.permissions)
+  const customers = commonWhereBoth(was.customers, is.customers, common)
+  const allowedCidrs = commonWhereBoth(was.allowedCidrs, is.allowedCidrs, commonBlocks)
+  const nothingLeft = [permissions, customers, allowedCidrs].some((list) => list?.length === 0)
+  const lists = nothingLeft ? {} : { permissions, customers, allowedCIDRs: allowedCidrs?.map(({ text }) => text) }
+  return {
+    metadata: after.parsed.deleting === true ? after.raw.metadata : before.raw.metadata,
+    spec: {
+      ...before.raw.spec,
+      ...lists,
+      ...limits(before.raw.spec, after.raw.spec),
+      ...replacement(before, after),
+      state: stricter(stricter(was.state, is.state), nothingLeft ? 'Suspended' : 'Active'),
+    },
+  }
+}
+
+/** As it was, and out of use. */
+export const suspendedKey = ({ parsed, raw }: Key): Key['raw'] => ({
+  ...raw,
+  spec: { ...raw.spec, state: stricter(parsed.spec.state, 'Suspended') },
+})
+
+const STRICTNESS = { Active: 0, Suspended: 1, Revoked: 2 } as const
+
+const stricter = (a: ApiKeySpec['state'], b: ApiKeySpec['state']): ApiKeySpec['state'] =>
+  STRICTNESS[a] < STRICTNESS[b] ? b : a
+
+const common = <T>(a: readonly T[], b: readonly T[]): T[] => a.filter((one) => b.includes(one))
+
+type Lists<T> = (a: readonly T[], b: readonly T[]) => T[]
+
+/** undefined: not limited. */
+function commonWhereBoth<T>(a: readonly T[] | undefined, b: readonly T[] | undefined, both: Lists<T>): T[] | undefined {
+  if (a === undefined || b === undefined) return (a ?? b)?.slice()
+  return both(a, b)
+}
+
+/** Of two blocks one lies in the other, or they have nothing in common. */
+const commonBlocks = (a: readonly Cidr[], b: readonly Cidr[]): Cidr[] => [
+  ...a.filter((block) => b.some((other) => isWithin(block, other))),
+  ...b.filter((block) => a.some((other) => other.text !== block.text && isWithin(block, other))),
+]
+
+const isWithin = (inner: Cidr, outer: Cidr): boolean =>
+  inner.shift <= outer.shift && inner.first >> (outer.shift - inner.shift) === outer.first
+
+/** A limit that is new, or lower in every respect. */
+function limits(before: RawApiKeySpec, after: RawApiKeySpec): Pick<RawApiKeySpec, 'rateLimit' | 'quota'> {
+  return {
+    rateLimit: isLowerRate(before.rateLimit, after.rateLimit) ? after.rateLimit : before.rateLimit,
+    quota: isLowerQuota(before.quota, after.quota) ? after.quota : before.quota,
+  }
+}
+
+function isLowerRate(before: RawApiKeySpec['rateLimit'], after: RawApiKeySpec['rateLimit']): boolean {
+  if (before === undefined || after === undefined) return before === undefined
+  const [was, is] = [before, after].map(({ requests, per, burst = requests }) => ({
+    rate: requests / durationMs(per),
+    burst,
+  }))
+  return was !== undefined && is !== undefined && is.rate <= was.rate && is.burst <= was.burst
+}
+
+const isLowerQuota = (before: RawApiKeySpec['quota'], after: RawApiKeySpec['quota']): boolean =>
+  before === undefined || (before.per === after?.per && after.requests <= before.requests)
+
+/** A new secret, or a new digest, ends the old one as soon as the overlap beside it says. */
+function replacement(before: Key, after: Key): Pick<RawApiKeySpec, 'regenerate' | 'overlap' | 'delivery'> {
+  const [was, is] = [before.parsed.spec, after.parsed.spec]
+  const isImported = was.delivery.kind === 'imported' && is.delivery.kind === 'imported'
+  const { regenerate, overlap } = after.raw.spec
+  if (digestOf(was) !== digestOf(is)) return isImported ? { overlap, delivery: after.raw.spec.delivery } : {}
+  if (is.regenerate > was.regenerate) return { regenerate, overlap }
+  return is.overlapMs < was.overlapMs ? { overlap } : {}
+}
+
+const digestOf = ({ delivery }: ApiKeySpec): string | undefined =>
+  delivery.kind === 'imported' ? delivery.digest : undefined

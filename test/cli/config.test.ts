@@ -1,0 +1,44 @@
+import { expect, test } from 'vitest'
+import { loadConfig } from '../../src/runtime/config.ts'
+import { StandaloneConfig } from '../../src/standalone/config.ts'
+
+const load = (flags: Record<string, unknown>, env: Record<string, string> = {}, file?: Record<string, unknown>) =>
+  loadConfig(StandaloneConfig, { flags, env, file })
+
+test('what nothing is said about holds its default', () => {
+  expect(load({ manifests: 'm' })).toEqual({
+    ok: true,
+    config: {
+      manifests: 'm',
+      data: '.keyward',
+      portOffset: 0,
+      listen: '127.0.0.1',
+      trustedHops: 0,
+      logLevel: 'info',
+    },
+  })
+})
+
+test('a flag beats a variable, and a variable beats the file', () => {
+  const env = { KEYWARD_DATA: 'by-env', KEYWARD_PORT_OFFSET: '7', HOME: '/root' }
+  const loaded = load({ manifests: 'm', data: 'by-flag' }, env, { portOffset: 9, listen: '0.0.0.0' })
+  expect(loaded).toMatchObject({ ok: true, config: { data: 'by-flag', portOffset: 7, listen: '0.0.0.0' } })
+})
+
+test('every problem is named at once, by flag and variable, with what would be right', () => {
+  const loaded = load(
+    { upstream: 'ftp://x', portOffset: 'many', logLevel: 'loud' },
+    { KEYWARD_PROT_OFFSET: '1' },
+    { manifest: 'x' },
+  )
+  expect(loaded.ok).toBe(false)
+  if (loaded.ok) return
+  expect(loaded.problems).toEqual([
+    '--manifests (KEYWARD_MANIFESTS): the folder with the manifests is needed',
+    '--upstream (KEYWARD_UPSTREAM): an http URL (https is not spoken yet) without path or password, such as http://127.0.0.1:3000',
+    '--port-offset (KEYWARD_PORT_OFFSET): a whole number is needed',
+    '--log-level (KEYWARD_LOG_LEVEL): one of debug, info, warn, error',
+    'KEYWARD_PROT_OFFSET: no such variable; there are KEYWARD_MANIFESTS, KEYWARD_DATA, KEYWARD_UPSTREAM, KEYWARD_NEW_KEYS, KEYWARD_PORT_OFFSET, KEYWARD_LISTEN, KEYWARD_TRUSTED_HOPS, KEYWARD_LOG_LEVEL',
+    'manifest: the configuration file knows manifests, data, upstream, newKeys, portOffset, listen, trustedHops, logLevel',
+  ])
+})

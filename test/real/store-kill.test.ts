@@ -1,0 +1,7 @@
+import { expect, test } from 'vitest'
+import { killRounds } from '../support/kill-rounds.ts'
+
+test('a process that is killed 20 times while it mints and regenerates loses no key and leaves no two', async () => {
+  const { lines } = await killRounds(20, 20_261_122)
+  expect(lines).toBeGreaterThan(20)
+})
