@@ -1,0 +1,42 @@
+/** Lines of the seeds that ask for nothing: headings, introductions, advice to people. */
+import type { Seed } from './sentences.ts'
+
+export const NO_BEHAVIOUR: Readonly<Record<Seed, readonly string[]>> = {
+  'api-keys-page': [
+    'API Keys',
+    'What Is This Page?',
+    'Key Features',
+    '1. Environment Scoping',
+    '2. Granular Permissions',
+    '3. Lifecycle Management',
+    'Using API Keys',
+    'Generating a New Key',
+    'Rotation & Security',
+    'If a key is accidentally exposed or needs to be rotated as part of a security policy:',
+    'Troubleshooting',
+    '401 Unauthorized:',
+    'Related Pages',
+  ],
+  'passport-api-keys': [
+    'API Keys',
+    'Overview#',
+    'This page describes the process of obtaining API keys.',
+    'About API keys#',
+    'When using API keys, keep in the mind the following considerations:',
+    'In fact, this is encouraged.',
+    'API keys are intended to be used with third party services.',
+    'Obtaining API keys#',
+    'To obtain your API keys, do the following:',
+    'Copy this information and store in a safe place.',
+    'Additional notes on API keys#',
+    'Points to consider#',
+    'The special rules for them are listed below.',
+    'Passport Service resources- special rules#',
+    'Workspace Namespace API Keys#',
+    'Note the following:',
+    'User Group Namespace API Keys#',
+    'Application User Group Namespace API Keys#',
+    'Organization User Group Namespace API Keys#',
+    'Application Namespace API Keys#',
+  ],
+}
