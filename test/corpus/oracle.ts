@@ -137,6 +137,9 @@ function wrongCredential(known: Known | undefined, sent: string): readonly strin
   return forms.some((form) => form.test(sent)) ? [] : [`${id} was let in, though its credential was not sent`]
 }
 
+const CREDENTIAL_LINE =
+  /:[ \t]*(?:[bB][eE][aA][rR][eE][rR]|[bB][aA][sS][iI][cC])\b|kw_[a-z]+_[0-9A-Za-z]{12}_[0-9A-Za-z]{49}/
+
 /** Of a single request alone: which of several requests a line belongs to is what a damaged one leaves open. */
 function presentsTwo(sent: string): boolean {
   const [head = ''] = sent.split(/\r?\n\r?\n/)
@@ -144,8 +147,8 @@ function presentsTwo(sent: string): boolean {
   const named = (name: string): readonly string[] => head.match(new RegExp(`^${name}[ \\t]*:.*$`, 'gim')) ?? []
   const [authorization, apiKey] = [named('authorization'), named('x-api-key')]
   if (authorization.length > 1 || apiKey.length > 1) return true
-  // another scheme is no credential
-  return apiKey.length === 1 && authorization.some((line) => /:[ \t]*(bearer|basic)\b|kw_/i.test(line))
+  // another scheme is no credential, unless a whole key stands in it; a key ID alone is public
+  return apiKey.length === 1 && authorization.some((line) => CREDENTIAL_LINE.test(line))
 }
 
 const ROUNDS = 6
