@@ -32,6 +32,7 @@ function requests(samples: readonly string[]): readonly CheckRequest[] {
     headers: [...HEADERS, 'Authorization', `Bearer ${key}`],
     address: '203.0.113.7',
     requestId: '0b6c4d2e-7f31-4a6b-9d8e-5c1f2a3b4c5d',
+    pin: undefined,
     ability: { removal: true, query: true, filter: true },
   }))
 }

@@ -63,6 +63,7 @@ export function populate(count: number): Population {
       unmatched: 'deny',
       preflight: 'deny',
       acceptsTokens: false,
+      limitFailure: 'local',
       routes: compileRoutes(ROUTES),
     },
   ])

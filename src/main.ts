@@ -107,7 +107,7 @@ program
   .addOption(outputForm())
   .action(async (flags: ExplainFlags) => {
     const { explain, formatExplanation } = await import('./cli/explain.ts')
-    const { look } = await import('./standalone/look.ts')
+    const { look } = await import('./folder/look.ts')
     const { manifests, data, key, method, host, path, address, output } = flags
     if (address !== undefined && parseAddress(address) === undefined) {
       io.err('keyward explain: --address is no IP address\n')
@@ -133,7 +133,7 @@ program
   .addOption(outputForm())
   .action(async (dir: string, { data, output }: { data?: string; output: string }) => {
     const { runVerify } = await import('./cli/verify.ts')
-    const readForms = async (folder: string) => (await import('./standalone/store.ts')).readForms(folder)
+    const readForms = async (folder: string) => (await import('./folder/store.ts')).readForms(folder)
     process.exitCode = await runVerify({ dir, data, output }, { ...io, nowMs, readForms })
   })
 

@@ -41,6 +41,7 @@ const ENVOY: Family = {
     headers,
     address: beyondHops(valuesOf(headers, 'x-forwarded-for'), trustedHops),
     requestId,
+    pin: undefined,
     ability: ABILITY,
   }),
 }
@@ -54,7 +55,16 @@ const NGINX: Family = {
     if (method === undefined || target === undefined)
       return { untold: 'not one X-Original-Method and one X-Original-URI' }
     const hosts = valuesOf(headers, 'host')
-    return { method, target, hosts, headers, address: only(headers, 'x-real-ip'), requestId, ability: ABILITY }
+    return {
+      method,
+      target,
+      hosts,
+      headers,
+      address: only(headers, 'x-real-ip'),
+      requestId,
+      pin: undefined,
+      ability: ABILITY,
+    }
   },
 }
 
@@ -73,6 +83,7 @@ const FORWARDED: Family = {
       headers,
       address: beyondHops(valuesOf(headers, 'x-forwarded-for'), trustedHops),
       requestId,
+      pin: undefined,
       ability: ABILITY,
     }
   },

@@ -43,6 +43,7 @@ export function explain(index: Index, record: KeyRecord | undefined, question: Q
     headers: [],
     address: question.address,
     requestId: 'explain',
+    pin: undefined,
     ability: ABILITY,
   }
   const reading = read(request, index, question.now)

@@ -8,7 +8,7 @@ import {
   NO_FORMS,
   openFolder,
   type Snapshot,
-} from '../standalone/manifests.ts'
+} from '../folder/manifests.ts'
 
 export type VerifyArguments = {
   readonly dir: string

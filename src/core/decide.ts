@@ -8,7 +8,7 @@ import { type Denial, deny } from './denial.ts'
 import { type AmbiguousHead, type Head, readHead } from './head.ts'
 import { type Fields, limitFields, retryAfter, upstreamFields } from './headers.ts'
 import { canonicalHost, type HostTable, type Served } from './host.ts'
-import type { Limit, Spent } from './limit.ts'
+import type { Limit, LimitFailure, Spent } from './limit.ts'
 import type { NamespaceTree } from './namespace.ts'
 import type { Narrowing } from './narrow.ts'
 import { parseTarget, type Target } from './path.ts'
@@ -47,6 +47,8 @@ export type Metered = {
   readonly kind: 'metered'
   readonly record: KeyRecord
   readonly limits: readonly Limit[]
+  /** What counts where the limits can't be asked. */
+  readonly failure: LimitFailure
   readonly granted: Allow
 }
 
@@ -94,8 +96,11 @@ export function read(request: CheckRequest, index: Index, now: number): Reading 
   }
   const host = request.hosts.length === 1 ? canonicalHost(request.hosts[0] ?? '') : undefined
   if (host === undefined) return deny('ambiguous_request', 'not exactly one well-formed host')
-  const served = index.hosts.find(host)
-  if (served === undefined) return deny('unknown_host', 'no ProtectedApi serves this host')
+  const { pin } = request
+  const served = pin === undefined ? index.hosts.find(host) : index.hosts.pinned(pin, host)
+  if (served === undefined) {
+    return deny('unknown_host', `no ProtectedApi ${pin === undefined ? 'serves this host' : 'is what the proxy pins'}`)
+  }
   return { request, index, now, method, target, head, served, match: served.api.routes.match(method, target.segments) }
 }
 
@@ -139,7 +144,9 @@ export function judge(reading: Reading, record: KeyRecord): Ruling {
   }
   const { narrowed } = facts
   const granted = allow(reading, record, narrowed !== undefined && 'header' in narrowed ? narrowed : undefined)
-  return record.limits.length === 0 ? granted : { kind: 'metered', record, limits: record.limits, granted }
+  if (record.limits.length === 0) return granted
+  const failure = reading.served.api.limitFailure
+  return { kind: 'metered', record, limits: record.limits, failure, granted }
 }
 
 /** Turns a ruling and what became of its limits into the answer. @param nowUs microseconds since 1970 */

@@ -1,10 +1,15 @@
 /** Hosts: one spelling, and which API and environment each belongs to. */
 import type { Environment } from './environment.ts'
+import type { Pin } from './request.ts'
 import type { Api } from './route.ts'
 
 export type Served = { readonly api: Api; readonly environment: Environment }
 
-export type HostTable = { readonly find: (host: string) => Served | undefined }
+export type HostTable = {
+  readonly find: (host: string) => Served | undefined
+  /** What a proxy's configuration pins; undefined where there is no such API, or none of that environment. */
+  readonly pinned: (pin: Pin, host: string) => Served | undefined
+}
 
 export type HostConflict = { readonly api: string; readonly host: string; readonly holder: string }
 
@@ -44,8 +49,21 @@ export function compileHosts(apis: readonly Api[]): {
       }
     }
   }
-  return { hosts: { find: (host) => exact.get(host) ?? wildcards.get(behindFirstLabel(host)) }, conflicts }
+  const byName = new Map(apis.map((api) => [api.name, api]))
+  const find = (host: string) => exact.get(host) ?? wildcards.get(behindFirstLabel(host))
+  const pinned = (pin: Pin, host: string): Served | undefined => {
+    const byHost = find(host)
+    const api = pin.api === undefined ? byHost?.api : byName.get(pin.api)
+    if (api === undefined) return undefined
+    const wanted = pin.environment ?? (byHost?.api === api ? byHost.environment : onlyOf(api))
+    const environment = api.environments.find(({ name }) => name === wanted)?.name
+    return environment === undefined ? undefined : { api, environment }
+  }
+  return { hosts: { find, pinned }, conflicts }
 }
+
+// an API that has but one environment leaves nothing to be guessed
+const onlyOf = ({ environments }: Api) => (environments.length === 1 ? environments[0]?.name : undefined)
 
 /** What `*.` stands in front of; a host of one label has nothing there. */
 function behindFirstLabel(host: string): string {

@@ -17,6 +17,9 @@ export type Quota = { readonly kind: 'quota'; readonly requests: number; readonl
 
 export type Limit = RateLimit | Quota
 
+/** What counts where the shared limits are out of reach: a share of one's own, nothing, or nobody passes. */
+export type LimitFailure = 'local' | 'open' | 'closed'
+
 /** Where a limit stands after a request. */
 export type Left = {
   readonly limit: Limit

@@ -10,6 +10,9 @@ export type Ability = {
   readonly filter: boolean
 }
 
+/** Which API and environment a proxy's own configuration says a request is for, whatever its Host; absent parts go by Host. */
+export type Pin = { readonly api: string | undefined; readonly environment: string | undefined }
+
 export type CheckRequest = {
   readonly method: string
   /** Path and query exactly as received. */
@@ -21,6 +24,8 @@ export type CheckRequest = {
   /** The caller's IP address, as far as the listener may believe it. */
   readonly address: string | undefined
   readonly requestId: string
+  /** undefined: the Host alone says which API is asked. */
+  readonly pin: Pin | undefined
   readonly ability: Ability
 }
 

@@ -1,5 +1,6 @@
 /** A ProtectedApi compiled: method and path to one route and its parameters, the most specific first, whatever the order. */
 import type { Environment } from './environment.ts'
+import type { LimitFailure } from './limit.ts'
 import type { NamespaceType, Reach } from './namespace.ts'
 import type { Permission } from './permission.ts'
 
@@ -51,6 +52,7 @@ export type Api = {
   readonly unmatched: 'deny' | 'authenticated'
   readonly preflight: 'deny' | 'allow'
   readonly acceptsTokens: boolean
+  readonly limitFailure: LimitFailure
   readonly routes: RouteTable
 }
 

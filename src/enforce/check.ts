@@ -1,12 +1,16 @@
 /** The one question behind every listener: a request in, a verdict out. Declares what it needs from outside. */
-import { decide, type Index, settle, type Verdict } from '../core/decide.ts'
+import { decide, type Index, type Metered, settle, type Verdict } from '../core/decide.ts'
 import { deny } from '../core/denial.ts'
-import type { Limit, Spent } from '../core/limit.ts'
+import type { Limit, LimitFailure, Spent } from '../core/limit.ts'
 import type { CheckRequest } from '../core/request.ts'
 
-/** Spends one request of a key's limits, or of none of them. */
+/** What became of one request's limits; undefined: they can't be asked, and nobody passes without them. */
+export type Spending = Spent | undefined
+
+/** Spends one request of a key's limits, or of none of them. A promise settles within a quarter of a second, whatever happens. */
 export type Limiter = {
-  readonly spend: (bucket: string, limits: readonly Limit[]) => Spent | Promise<Spent>
+  /** @param failure what counts where the limits can't be asked */
+  readonly spend: (bucket: string, limits: readonly Limit[], failure: LimitFailure) => Spending | Promise<Spending>
 }
 
 /** All that a check needs from outside. */
@@ -39,10 +43,10 @@ function answer({ index, limiter, nowUs }: CheckParts, request: CheckRequest): V
     if (inForce === undefined) return unavailable('nothing is in force yet')
     const ruling = decide(request, inForce, Math.floor(nowUs() / 1000))
     if (ruling.kind !== 'metered') return ruling
-    const spent = limiter.spend(ruling.record.keyId, ruling.limits)
-    if (!(spent instanceof Promise)) return settle(ruling, spent, nowUs())
-    return spent.then(
-      (done) => settle(ruling, done, nowUs()),
+    const spending = limiter.spend(ruling.record.keyId, ruling.limits, ruling.failure)
+    if (!(spending instanceof Promise)) return settled(ruling, spending, nowUs())
+    return spending.then(
+      (late) => settled(ruling, late, nowUs()),
       () => unavailable('the limiter failed'),
     )
   } catch (cause) {
@@ -50,5 +54,8 @@ function answer({ index, limiter, nowUs }: CheckParts, request: CheckRequest): V
     return unavailable(`the decision failed: ${cause instanceof Error ? cause.name : 'unknown'}`)
   }
 }
+
+const settled = (metered: Metered, spending: Spending, nowUs: number): Verdict =>
+  spending === undefined ? unavailable('the limits are out of reach') : settle(metered, spending, nowUs)
 
 const unavailable = (why: string): Verdict => ({ ...deny('unavailable', why), caller: [] })

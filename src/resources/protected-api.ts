@@ -128,5 +128,6 @@ export const compileApi = ({ namespace, name, spec }: ProtectedApi): Api => ({
   unmatched: spec.unmatched,
   preflight: spec.preflight,
   acceptsTokens: spec.tokens.length > 0,
+  limitFailure: spec.failureMode.limits,
   routes: compileRoutes(spec.routes),
 })

@@ -56,6 +56,7 @@ export function serve(serving: Serving, arrival: Arrival): void {
     headers: head.seen,
     address: caller.address,
     requestId: usableRequestId(head.requestId) ?? serving.newRequestId(),
+    pin: undefined,
     ability: ABILITY,
   }
   const act = (verdict: Verdict): void => {

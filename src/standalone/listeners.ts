@@ -2,14 +2,14 @@
 import { httpCheck } from '../authz/http-check.ts'
 import type { Index } from '../core/decide.ts'
 import { type Limiter, makeCheck } from '../enforce/check.ts'
+import { health } from '../runtime/health.ts'
 import { type ListenAt, listen } from '../runtime/listen.ts'
 import type { Metrics } from '../runtime/metrics.ts'
+import { makeNotes, type Notes, type NotesParts } from '../runtime/notes.ts'
 import { nowMs, nowUs, uuid } from '../runtime/system.ts'
 import { httpDate } from '../runtime/whole-response.ts'
 import { createProxy } from '../sidecar/proxy.ts'
 import { PORTS, type StandaloneConfig } from './config.ts'
-import { health } from './health.ts'
-import { makeNotes, type Notes, type NotesParts } from './notes.ts'
 
 export type ListenerParts = NotesParts & {
   readonly metrics: Metrics

@@ -677,3 +677,33 @@ describe('limits', () => {
     }
   })
 })
+
+describe("a proxy's configuration that pins API and environment", () => {
+  const key = aKey({ environment: 'staging' })
+  const index = anIndex({ apis: [anApi()], keys: [key] })
+  const asked = (pin: { api?: string; environment?: string }, host: string) => {
+    const whole = { api: pin.api, environment: pin.environment }
+    const ruling = decide(aRequest({ key, host, pin: whole }), index, NOON)
+    return ruling.kind === 'deny' ? ruling.code : ruling.kind
+  }
+
+  test.each([
+    ['both, whatever the Host', { api: 'team-api/main', environment: 'staging' }, 'anything.test', 'allow'],
+    ['both, against the Host', { api: 'team-api/main', environment: 'staging' }, 'api.example.com', 'allow'],
+    ['the API alone: the environment is that of the Host', { api: 'team-api/main' }, 'staging.example.com', 'allow'],
+    ['the API alone, at a Host that says nothing', { api: 'team-api/main' }, 'anything.test', 'unknown_host'],
+    ['the environment alone: the API is that of the Host', { environment: 'staging' }, 'api.example.com', 'allow'],
+    ['another environment', { environment: 'production' }, 'staging.example.com', 'wrong_environment'],
+    ['an API that is not there', { api: 'team-api/other' }, 'staging.example.com', 'unknown_host'],
+    ['an environment that is none', { environment: 'prod' }, 'staging.example.com', 'unknown_host'],
+    ['both, at a Host in two spellings', { api: 'team-api/main', environment: 'staging' }, 'a b', 'ambiguous_request'],
+  ])('%s', (_, pin, host, expected) => {
+    expect(asked(pin, host)).toBe(expected)
+  })
+
+  test('an API of one environment needs no other hint', () => {
+    const one = anApi({ environments: [{ name: 'staging', hosts: ['staging.example.com'] }] })
+    const request = aRequest({ key, host: 'anything.test', pin: { api: 'team-api/main', environment: undefined } })
+    expect(decide(request, anIndex({ apis: [one], keys: [key] }), NOON).kind).toBe('allow')
+  })
+})

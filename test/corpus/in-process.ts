@@ -46,6 +46,7 @@ const HOSTS = compileHosts([
     unmatched: 'deny',
     preflight: 'deny',
     acceptsTokens: false,
+    limitFailure: 'local',
     routes: ROUTES,
   },
 ]).hosts
@@ -115,6 +116,7 @@ export function asCheckRequest(bytes: string): CheckRequest {
     headers,
     address: '127.0.0.1',
     requestId: 'r-1',
+    pin: undefined,
     ability: { removal: true, query: true, filter: true },
   }
 }

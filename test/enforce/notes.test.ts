@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { deny } from '../../src/core/denial.ts'
-import { makeNotes } from '../../src/standalone/notes.ts'
+import { makeNotes } from '../../src/runtime/notes.ts'
 import { aKeyRecord, aRequest } from '../support/make.ts'
 
 type Line = { readonly level: string; readonly fields: unknown; readonly message: string }

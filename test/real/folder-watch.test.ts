@@ -2,7 +2,7 @@
 import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { setTimeout as wait } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
-import type { FolderProblem, Snapshot } from '../../src/standalone/manifests.ts'
+import type { FolderProblem, Snapshot } from '../../src/folder/manifests.ts'
 import { fakeForms } from '../support/fake-forms.ts'
 import { aManifestFolder, inForce, keyText, lineOf, namespaceText, open } from '../support/manifest-folder.ts'
 import { until } from '../support/until.ts'

@@ -16,7 +16,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { composeCredential, RANDOM_BYTES } from '../../src/core/credential.ts'
 import { Plaintext } from '../../src/core/plaintext.ts'
-import { type NewKeys, newKeysTo, openNewKeysFile } from '../../src/standalone/new-keys.ts'
+import { type NewKeys, newKeysTo, openNewKeysFile } from '../../src/folder/new-keys.ts'
 import { aKeyId } from '../operator/make.ts'
 
 let root: string

@@ -124,6 +124,7 @@ describe('asking again', () => {
     headers: [],
     address: undefined,
     requestId: 'r',
+    pin: undefined,
     ability: { query: true, filter: true, removal: true },
   } as const
   const watchedWith = (cuts: string[]) => ({

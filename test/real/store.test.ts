@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { Accepted } from '../../src/standalone/accepted.ts'
-import { openStore, readForms, type Store } from '../../src/standalone/store.ts'
+import type { Accepted } from '../../src/folder/accepted.ts'
+import { openStore, readForms, type Store } from '../../src/folder/store.ts'
 import { aDigest, aKeyId, aSecret, aVersion } from '../operator/make.ts'
 
 let root: string
@@ -98,7 +98,7 @@ describe('one at a time', () => {
 
   test('a second process is refused as long as the first lives, and not a moment longer', async () => {
     const script = `
-      import { openStore } from ${JSON.stringify(new URL('../../src/standalone/store.ts', import.meta.url).href)}
+      import { openStore } from ${JSON.stringify(new URL('../../src/folder/store.ts', import.meta.url).href)}
       console.log(openStore(${JSON.stringify(dir)}).ok)
       setInterval(() => {}, 1000)`
     const child = spawn(process.execPath, ['--input-type=module', '-e', script], {

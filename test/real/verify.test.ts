@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { openStore } from '../../src/standalone/store.ts'
+import { openStore } from '../../src/folder/store.ts'
 import { aManifestFolder, keyText, namespaceText, open } from '../support/manifest-folder.ts'
 
 const MAIN = join(import.meta.dirname, '../../src/main.ts')

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { Snapshot } from '../../src/standalone/manifests.ts'
+import type { Snapshot } from '../../src/folder/manifests.ts'
 import { fakeForms } from '../support/fake-forms.ts'
 import { aManifestFolder, apiText, keyText, lineOf, namespaceText, open } from '../support/manifest-folder.ts'
 

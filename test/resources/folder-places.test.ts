@@ -1,7 +1,7 @@
 /** One object and the files that speak of it: moves, doubles, files that can't be read, and what is on its way. */
 import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { judge } from '../../src/standalone/judge.ts'
+import { judge } from '../../src/folder/judge.ts'
 import {
   aManifestFolder,
   inForce,

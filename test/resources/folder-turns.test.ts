@@ -1,8 +1,8 @@
 /** Looks at a folder never overlap, and those who ask meanwhile share the next one. */
 import { expect, test } from 'vitest'
+import { makeNews } from '../../src/folder/news.ts'
+import { oneAtATime, type Removals } from '../../src/folder/turns.ts'
 import { sameJson } from '../../src/resources/same-json.ts'
-import { makeNews } from '../../src/standalone/news.ts'
-import { oneAtATime, type Removals } from '../../src/standalone/turns.ts'
 
 /** Runs that end when the test says so. */
 function stepped() {

@@ -1,6 +1,6 @@
 /** A folder whose store can't be written: what takes away is in force at once, what gives waits, and nothing is lost. */
 import { describe, expect, test } from 'vitest'
-import type { Accepted, AcceptedChange, Snapshot } from '../../src/standalone/manifests.ts'
+import type { Accepted, AcceptedChange, Snapshot } from '../../src/folder/manifests.ts'
 import { fakeForms } from '../support/fake-forms.ts'
 import {
   aManifestFolder,

@@ -1,7 +1,7 @@
 /** A folder that is wrong in more than thirty ways: each is named with file, line and field, and the rest of it works. */
 import { describe, expect, test } from 'vitest'
 import { secretOf } from '../../src/core/credential.ts'
-import type { Snapshot } from '../../src/standalone/manifests.ts'
+import type { Snapshot } from '../../src/folder/manifests.ts'
 import { aCredential } from '../support/make.ts'
 import { aManifestFolder, apiText, inForce, keyText, namespaceText, open } from '../support/manifest-folder.ts'
 

@@ -1,7 +1,7 @@
 /** What a folder says comes into force, edit by edit, and what is refused leaves what was in force. */
 import { mkdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { FolderUnreadable } from '../../src/standalone/manifests.ts'
+import { FolderUnreadable } from '../../src/folder/manifests.ts'
 import { fakeForms } from '../support/fake-forms.ts'
 import { NOON } from '../support/make.ts'
 import {

@@ -57,7 +57,8 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   runtime: ['core'],
   enforce: ['core'],
   kube: ['core', 'resources', 'runtime'],
-  redis: ['core', 'runtime'],
+  redis: ['core', 'runtime', 'enforce'],
+  folder: ['core', 'resources', 'runtime', 'enforce'],
   operator: ['core', 'resources', 'runtime', 'enforce'],
   webhook: ['core', 'resources', 'runtime', 'enforce'],
   authz: ['core', 'resources', 'runtime', 'enforce'],
@@ -75,14 +76,14 @@ const CLOSED_TO_PACKAGES: Readonly<Record<string, RegExp>> = {
   enforce: /^jose$/,
 }
 
-const ADAPTERS = ['kube', 'redis']
+const ADAPTERS = ['kube', 'redis', 'folder']
 const EXCEPTIONS: readonly { readonly from: string; readonly to: RegExp }[] = [
-  { from: 'cli/verify.ts', to: /^standalone\/manifests\.ts$/ },
+  { from: 'cli/verify.ts', to: /^folder\/manifests\.ts$/ },
   { from: 'operator/run.ts', to: /^webhook\// },
   { from: 'standalone/run.ts', to: /./ },
   // the listeners' half of the wiring of standalone
   { from: 'standalone/listeners.ts', to: /^(authz|sidecar)\// },
-  { from: 'main.ts', to: /^(core|runtime|cli|standalone)\/|\/run\.ts$/ },
+  { from: 'main.ts', to: /^(core|runtime|cli|folder)\/|\/run\.ts$/ },
 ]
 
 function mayImport(source: Source, wanted: Import): boolean {

@@ -1,5 +1,5 @@
 /** Accepted forms in memory, as a store keeps them: as JSON, and nothing else. */
-import type { Accepted, AcceptedChange, AcceptedForms } from '../../src/standalone/manifests.ts'
+import type { Accepted, AcceptedChange, AcceptedForms } from '../../src/folder/manifests.ts'
 
 export type FakeForms = AcceptedForms & {
   /** How many transactions there were. */

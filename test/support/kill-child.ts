@@ -1,10 +1,11 @@
 /** A process that mints, regenerates, deletes and makes again without end, until somebody kills it. Arguments: data folder, new-keys file. */
+
+import type { Accepted } from '../../src/folder/accepted.ts'
+import { makeKeyPort } from '../../src/folder/key-port.ts'
+import { openNewKeysFile } from '../../src/folder/new-keys.ts'
+import { openStore } from '../../src/folder/store.ts'
 import { openKeyring } from '../../src/operator/keyring.ts'
 import { nowMs, random, uuid } from '../../src/runtime/system.ts'
-import type { Accepted } from '../../src/standalone/accepted.ts'
-import { makeKeyPort } from '../../src/standalone/key-port.ts'
-import { openNewKeysFile } from '../../src/standalone/new-keys.ts'
-import { openStore } from '../../src/standalone/store.ts'
 import { anApiKey, HOUR } from '../operator/make.ts'
 
 type Kept = { readonly regenerate: number; readonly overlapMs: number }

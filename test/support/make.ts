@@ -103,6 +103,7 @@ export function anApi({ routes, ...wanted }: ApiWish = {}): Api {
     unmatched: 'deny',
     preflight: 'deny',
     acceptsTokens: false,
+    limitFailure: 'local',
     ...wanted,
     routes: compileRoutes(routes ?? [{ methods: ['GET'], path: '/v1/things', permission: 'workspace:read' }]),
   }
@@ -140,6 +141,7 @@ export function aRequest({ host, hosts, key, headers = [], ...wanted }: RequestW
     target: '/v1/things',
     address: '203.0.113.7',
     requestId: 'request-1',
+    pin: undefined,
     ability: { removal: true, query: true, filter: true },
     ...wanted,
     hosts: hosts ?? [host ?? 'api.example.com'],

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { onTestFinished } from 'vitest'
-import { type AcceptedForms, type FolderProblem, openFolder, type Snapshot } from '../../src/standalone/manifests.ts'
+import { type AcceptedForms, type FolderProblem, openFolder, type Snapshot } from '../../src/folder/manifests.ts'
 import { fakeForms } from './fake-forms.ts'
 import { NOON } from './make.ts'
 

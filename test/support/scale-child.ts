@@ -1,7 +1,7 @@
 /** 10,000 keys at once in a process of their own: handed over for the first time, then loaded again. Prints figures as JSON. Argument: a folder. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { AcceptedChange } from '../../src/standalone/accepted.ts'
+import type { AcceptedChange } from '../../src/folder/accepted.ts'
 import { openAll } from './kill-child.ts'
 
 const KEYS = 10_000

@@ -54,6 +54,7 @@ export function tinyIndex(routes: readonly RouteSpec[] = ROUTES): TinyIndex {
       unmatched: 'deny',
       preflight: 'deny',
       acceptsTokens: false,
+      limitFailure: 'local',
       routes: compileRoutes(routes),
     },
   ])

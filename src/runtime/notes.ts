@@ -1,8 +1,8 @@
 /** What is said of single requests: counted always, told one by one only where somebody asked for debug. */
 import type { Verdict } from '../core/decide.ts'
 import type { CheckRequest } from '../core/request.ts'
-import type { Log } from '../runtime/log.ts'
-import type { Metrics } from '../runtime/metrics.ts'
+import type { Log } from './log.ts'
+import type { Metrics } from './metrics.ts'
 
 export type NotesParts = {
   readonly metrics: Pick<Metrics, 'countCheck' | 'countAnswer'>

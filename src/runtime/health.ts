@@ -1,6 +1,6 @@
 /** Port 9090: metrics, liveness, readiness. */
 import type { RequestListener } from 'node:http'
-import type { Metrics } from '../runtime/metrics.ts'
+import type { Metrics } from './metrics.ts'
 
 export type HealthParts = {
   readonly metrics: Pick<Metrics, 'text' | 'contentType'>
