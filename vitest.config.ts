@@ -16,7 +16,7 @@ export default defineConfig({
       {
         test: {
           name: 'real',
-          include: ['test/{real,examples}/**/*.test.ts'],
+          include: ['test/{real,examples,proxies}/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },
