@@ -22,8 +22,21 @@ spec:
     - {methods: [POST], path: "/v1/customers/{customer}/**", permission: "customer:write", customer: customer}
 `
 
-/** Writes the folder, `perFile` keys to a file, and gives the credentials back. */
-export function writeFolder(dir: string, count: number, perFile = count): readonly string[] {
+const LIMIT = '\n  rateLimit: {requests: 60000000, per: 1m}'
+
+export type FolderShape = {
+  /** All of them in one file where it is not said. */
+  readonly perFile?: number
+  /** Every key has a rate limit that no load reaches. */
+  readonly limited?: boolean
+}
+
+/** Writes the folder and gives the credentials back. */
+export function writeFolder(
+  dir: string,
+  count: number,
+  { perFile = count, limited = false }: FolderShape = {},
+): readonly string[] {
   mkdirSync(dir, { recursive: true })
   writeFileSync(join(dir, 'around.yaml'), AROUND)
   const credentials = Array.from({ length: count }, (_, i) =>
@@ -39,7 +52,7 @@ spec:
   displayName: Key ${i}
   accessNamespace: acme
   environment: production
-  permissions: [license:read, license:manage]
+  permissions: [license:read, license:manage]${limited ? LIMIT : ''}
   delivery:
     keyId: ${credential.keyId}
     digest: "${formatDigest(digestOf(credential))}"

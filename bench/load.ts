@@ -1,5 +1,5 @@
 /** Load by wrk on a core of its own, rotating over keys. */
-import { execFile } from 'node:child_process'
+import { execFile, execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -23,6 +23,8 @@ export type Measured = {
   readonly bad: number
 }
 
+const wrk = execFileSync('bash', ['hack/parts.sh', 'wrk'], { encoding: 'utf8' }).trim()
+
 const script = ({ keys, host }: Load) => `
 local keys = {}
 for line in io.lines(${JSON.stringify(keys)}) do keys[#keys + 1] = line end
@@ -41,7 +43,7 @@ export async function load(asked: Load): Promise<Measured> {
   const lua = join(asked.scratch, 'rotate.lua')
   writeFileSync(lua, script(asked))
   const { core, connections, seconds, url } = asked
-  const args = ['-c', String(core), 'wrk', '-t1', `-c${connections}`, `-d${seconds}s`, '-s', lua, url]
+  const args = ['-c', String(core), wrk, '-t1', `-c${connections}`, `-d${seconds}s`, '-s', lua, url]
   const { stdout } = await promisify(execFile)('taskset', args)
   const result = /result (\d+) (\d+) (\d+) (\d+)/.exec(stdout)
   if (result === null) throw new Error(`wrk said nothing that can be read: ${stdout}`)

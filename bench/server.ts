@@ -31,7 +31,7 @@ export async function start({ core, command, port, env }: Start): Promise<Runnin
   child.stderr.on('data', (chunk: Buffer) => {
     said = (said + chunk.toString()).slice(-2000)
   })
-  const until = Date.now() + 20_000
+  const until = Date.now() + 60_000
   while (!(await accepts(port))) {
     if (child.exitCode !== null || Date.now() > until) throw new Error(`${command.join(' ')} did not start: ${said}`)
     await sleep(20)

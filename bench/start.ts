@@ -47,7 +47,7 @@ async function statusOf(key: string): Promise<number> {
 try {
   for (const perFile of [KEYS, 1]) {
     const manifests = join(scratch, `manifests-${perFile}`)
-    const keys = writeFolder(manifests, KEYS, perFile)
+    const keys = writeFolder(manifests, KEYS, { perFile })
     for (const what of ['first start', 'start again', 'start again']) {
       const ms = await firstDecision(manifests, join(scratch, `data-${perFile}`), keys.at(-1) ?? '')
       console.log(

@@ -6,8 +6,11 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { envoyConfig } from './envoy-config.ts'
 import { writeFolder } from './folder.ts'
 import { load } from './load.ts'
+import { median } from './median.ts'
+import { nginxConfig } from './nginx-config.ts'
 import { start } from './server.ts'
 
 const SERVER_CORE = 0
@@ -26,39 +29,10 @@ const keyFile = join(scratch, 'keys')
 writeFileSync(keyFile, writeFolder(manifests, KEYS).join('\n'))
 
 const nginxConf = join(scratch, 'nginx.conf')
-writeFileSync(
-  nginxConf,
-  `daemon off; worker_processes 1; pid ${scratch}/nginx.pid; error_log /dev/null;
-events { worker_connections 4096; }
-http { access_log off; keepalive_requests 1000000000; server { listen 127.0.0.1:${UPSTREAM}; location / { return 200; } } }
-`,
-)
+writeFileSync(nginxConf, nginxConfig({ port: UPSTREAM, scratch }))
 
 const envoyConf = join(scratch, 'envoy.yaml')
-writeFileSync(
-  envoyConf,
-  `static_resources:
-  listeners:
-  - address: {socket_address: {address: 127.0.0.1, port_value: ${ENVOY}}}
-    filter_chains:
-    - filters:
-      - name: envoy.filters.network.http_connection_manager
-        typed_config:
-          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
-          stat_prefix: bench
-          route_config:
-            virtual_hosts: [{name: all, domains: ["*"], routes: [{match: {prefix: /}, route: {cluster: upstream}}]}]
-          http_filters:
-          - name: envoy.filters.http.router
-            typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}
-  clusters:
-  - name: upstream
-    type: STATIC
-    load_assignment:
-      cluster_name: upstream
-      endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: ${UPSTREAM}}}}}]}]
-`,
-)
+writeFileSync(envoyConf, envoyConfig({ port: ENVOY, check: undefined, upstream: UPSTREAM }))
 
 type Row = {
   readonly name: string
@@ -69,7 +43,9 @@ type Row = {
 }
 
 const node = process.execPath
-const envoy = execFileSync('bash', ['hack/envoy.sh'], { encoding: 'utf8' }).trim()
+const [envoy = '', nginx = ''] = execFileSync('bash', ['hack/parts.sh', 'envoy', 'nginx'], { encoding: 'utf8' }).split(
+  '\n',
+)
 const standalone = [
   node,
   'src/main.ts',
@@ -120,10 +96,7 @@ async function readyOrThrow(url: string): Promise<void> {
   throw new Error(`${url} was not ready after 20 s`)
 }
 
-const median = (values: readonly number[]): number =>
-  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
-
-const upstream = await start({ core: LOAD_CORE, command: ['nginx', '-c', nginxConf], port: UPSTREAM })
+const upstream = await start({ core: LOAD_CORE, command: [nginx, '-c', nginxConf], port: UPSTREAM })
 const figures = new Map<string, Figure[]>(ROWS.map(({ name }) => [name, []]))
 try {
   for (let round = 1; round <= ROUNDS; round++) {

@@ -7,6 +7,7 @@ import { Command, CommanderError, Option } from 'commander'
 import { parseAddress } from './core/address.ts'
 import { Trouble } from './core/trouble.ts'
 import { readConfigFile } from './runtime/config.ts'
+import type { RunParts } from './runtime/running.ts'
 import { nowMs, random } from './runtime/system.ts'
 
 // Halves the time of a start, most of which goes into compiling. In the user's own cache, not in a temporary folder that
@@ -57,42 +58,72 @@ type ExplainFlags = {
   readonly output: string
 }
 
+type Runs = (parts: RunParts) => Promise<number>
+
+/** A part that runs until it is stopped. */
+async function run(runs: Runs, { config, ...flags }: Record<string, unknown>): Promise<void> {
+  const file = readConfigFile(typeof config === 'string' ? config : process.env.KEYWARD_CONFIG)
+  const out = (text: string) =>
+    new Promise<void>((resolve, reject) => {
+      process.stdout.write(text, (error) => (error ? reject(error) : resolve()))
+    })
+  process.exitCode = await runs({ flags, env: process.env, file, out, err: io.err, version, stop: stopSignal() })
+}
+
+/** Options of everything that listens. */
+const listening = (command: Command, ports: string): Command =>
+  command
+    .option('--port-offset <n>', `add this to the ports ${ports}`)
+    .option('--listen <address>', 'address to listen on (default: 127.0.0.1)')
+    .option('--tls-cert <file>', 'certificate for the checks, PEM; exchanged when the file changes')
+    .option('--tls-key <file>', 'its private key, PEM')
+    .option('--client-ca <file>', 'only clients with a certificate of this CA may ask')
+    .option('--trusted-hops <n>', 'proxies in front whose X-Forwarded-For entries are believed (default: 0)')
+    .option('--log-level <level>', 'debug, info, warn or error (default: info)')
+    .option('--config <file>', 'YAML file with the same options, named in camelCase')
+
 const program = new Command('keyward')
   .description('API keys for Kubernetes: declared as resources, handed over once, enforced everywhere')
   .version(version)
   .exitOverride()
   .configureOutput({ writeOut: io.out, writeErr: io.err })
 
-program
-  .command('standalone')
-  .description('protect an API with keys that a folder of manifests declares: no cluster, no Redis')
-  .option('--manifests <dir>', 'folder with AccessNamespaces, ApiKeys and ProtectedApis; watched')
-  .option('--data <dir>', 'where digests and accepted manifests are kept (default: .keyward)')
-  .option('--upstream <url>', 'the API to protect; without it only the HTTP check is served')
-  .option('--new-keys <file>', 'append new keys to this file as JSON lines; - for standard output')
-  .option('--port-offset <n>', 'add this to the ports 8080 (proxy), 9000 (HTTP check) and 9090 (metrics, health)')
-  .option('--listen <address>', 'address to listen on (default: 127.0.0.1)')
-  .option('--trusted-hops <n>', 'proxies in front whose X-Forwarded-For entries are believed (default: 0)')
-  .option('--log-level <level>', 'debug, info, warn or error (default: info)')
-  .option('--config <file>', 'YAML file with the same options, named in camelCase')
-  .action(async (flags: Record<string, unknown>) => {
-    const { runStandalone } = await import('./standalone/run.ts')
-    const { config, ...options } = flags
-    const file = readConfigFile(typeof config === 'string' ? config : process.env.KEYWARD_CONFIG)
-    const out = (text: string) =>
-      new Promise<void>((resolve, reject) => {
-        process.stdout.write(text, (error) => (error ? reject(error) : resolve()))
-      })
-    process.exitCode = await runStandalone({
-      flags: options,
-      env: process.env,
-      file,
-      out,
-      err: io.err,
-      version,
-      stop: stopSignal(),
-    })
-  })
+listening(
+  program
+    .command('standalone')
+    .description('protect an API with keys that a folder of manifests declares: no cluster, no Redis')
+    .option('--manifests <dir>', 'folder with AccessNamespaces, ApiKeys and ProtectedApis; watched')
+    .option('--data <dir>', 'where digests and accepted manifests are kept (default: .keyward)')
+    .option('--upstream <url>', 'the API to protect; without it only the checks are served')
+    .option('--new-keys <file>', 'append new keys to this file as JSON lines; - for standard output'),
+  '8080 (proxy), 9000 (HTTP check), 9001 (gRPC check) and 9090 (metrics, health)',
+).action(async (flags: Record<string, unknown>) => {
+  const { runStandalone } = await import('./standalone/run.ts')
+  await run(runStandalone, flags)
+})
+
+listening(
+  program
+    .command('authz')
+    .description('answer the checks of proxies, with the keys of a standalone that runs elsewhere')
+    .option('--manifests <dir>', 'folder with the manifests of that standalone; watched')
+    .option('--data <dir>', 'data folder of that standalone; only read')
+    .option(
+      '--redis <url>',
+      'where all replicas count limits: redis[s]://, redis[s]+sentinel:// or redis[s]+cluster://',
+    )
+    .option('--redis-password-file <file>', 'its password')
+    .option('--redis-sentinel-password-file <file>', 'the password of the Sentinels')
+    .option('--redis-ca <file>', 'CA of its certificate, PEM')
+    .option('--redis-cert <file>', 'certificate to show to it, PEM')
+    .option('--redis-key <file>', 'private key of that certificate, PEM')
+    .option('--redis-prefix <text>', 'before every key in it (default: keyward:)')
+    .option('--replicas <n>', 'how many of these there are, where Redis can not tell (default: 1)'),
+  '9000 (HTTP check), 9001 (gRPC check) and 9090 (metrics, health)',
+).action(async (flags: Record<string, unknown>) => {
+  const { runAuthz } = await import('./authz/run.ts')
+  await run(runAuthz, flags)
+})
 
 program
   .command('explain')

@@ -87,15 +87,17 @@ function answer(parts: HttpCheckParts, response: ServerResponse, { verdict, requ
   const truth = statusOf(verdict.code)
   const status = family.onlyKnows401And403 && truth !== 401 ? 403 : truth
   const challenge = challengeOf(verdict.code)
+  const body = problemOf(verdict, requestId)
   const fields = [
     'content-type',
     'application/problem+json',
     ...(challenge === undefined ? [] : ['www-authenticate', challenge]),
-    ...(family.onlyKnows401And403 ? ['x-keyward-status', String(truth)] : []),
+    // what nginx's auth_request drops, in headers, which it can keep: nobody has to ask a second time for the true answer
+    ...(family.onlyKnows401And403 ? ['x-keyward-status', String(truth), 'x-keyward-problem', body] : []),
     ...verdict.caller,
     'x-request-id',
     requestId,
   ]
   const reason = STATUS_CODES[status] ?? ''
-  sendWhole(response, { status, reason, fields, body: problemOf(verdict, requestId) }, connection)
+  sendWhole(response, { status, reason, fields, body }, connection)
 }

@@ -7,7 +7,7 @@ import type { CheckRequest } from '../core/request.ts'
 /** What became of one request's limits; undefined: they can't be asked, and nobody passes without them. */
 export type Spending = Spent | undefined
 
-/** Spends one request of a key's limits, or of none of them. A promise settles within a quarter of a second, whatever happens. */
+/** Spends one request of a key's limits, or of none of them. A promise settles within a tenth of a second, whatever happens. */
 export type Limiter = {
   /** @param failure what counts where the limits can't be asked */
   readonly spend: (bucket: string, limits: readonly Limit[], failure: LimitFailure) => Spending | Promise<Spending>

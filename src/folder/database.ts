@@ -2,6 +2,7 @@
 import { chmodSync, closeSync, existsSync, mkdirSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { pathToFileURL } from 'node:url'
 import type { Parsed } from '../core/parsed.ts'
 
 export type Database = {
@@ -9,7 +10,7 @@ export type Database = {
   readonly close: () => void
 }
 
-const FILE = 'keyward.db'
+export const DATABASE_FILE = 'keyward.db'
 const LOCK_FILE = 'keyward.lock'
 
 /** "KwDB": says that the file is ours. */
@@ -43,7 +44,7 @@ export function openDatabase(dir: string): Parsed<Database> {
     mkdirSync(dir, { recursive: true, mode: 0o700 })
     lock = takeLock(join(dir, LOCK_FILE))
     if (lock === undefined) return refused(`the data folder ${dir} is in use by another keyward standalone`)
-    const file = join(dir, FILE)
+    const file = join(dir, DATABASE_FILE)
     ownerOnly(file)
     sql = new DatabaseSync(file, { timeout: BUSY_MS })
     const problem = prepared(sql)
@@ -60,9 +61,33 @@ export function openDatabase(dir: string): Parsed<Database> {
 
 /** For looking only, beside a running standalone or without one; undefined: there is nothing to read. */
 export function openForReading(dir: string): DatabaseSync | undefined {
-  const file = join(dir, FILE)
-  return existsSync(file) ? new DatabaseSync(file, { readOnly: true, timeout: BUSY_MS }) : undefined
+  const file = join(dir, DATABASE_FILE)
+  if (!existsSync(file)) return undefined
+  const sql = new DatabaseSync(file, { readOnly: true, timeout: BUSY_MS })
+  try {
+    sql.prepare('SELECT count(*) FROM sqlite_schema').get()
+    return sql
+  } catch (error) {
+    sql.close()
+    // SQLite wants to make the files of its log, and may not; without a log there is nothing that they could tell
+    if (!isReadOnly(error) || hasLog(dir)) throw error
+    return new DatabaseSync(`${pathToFileURL(file).href}?immutable=1`, { readOnly: true })
+  }
 }
+
+/** Whether there is a log beside the database: somebody writes, or did not end in order. */
+export const hasLog = (dir: string): boolean => existsSync(join(dir, `${DATABASE_FILE}-wal`))
+
+/** Why a database can't be read: it is none of ours; undefined: it can, unless it has no tables yet. */
+export function alienIn(sql: DatabaseSync): string | undefined {
+  const application = pragma(sql, 'application_id')
+  const version = pragma(sql, 'user_version')
+  if (application !== APPLICATION_ID) return 'is not a database of Keyward'
+  return version === SCHEMA_VERSION ? undefined : ofAnotherVersion(version)
+}
+
+export const isEmpty = (sql: DatabaseSync): boolean =>
+  sql.prepare('SELECT count(*) AS tables FROM sqlite_schema').get()?.tables === 0
 
 const refused = (problem: string): Parsed<Database> => ({ ok: false, problem })
 
@@ -93,12 +118,15 @@ function takeLock(file: string): DatabaseSync | undefined {
 }
 
 const SQLITE_BUSY = 5
+const SQLITE_READONLY = 8
+const SQLITE_CANTOPEN = 14
 
-const isBusy = (error: unknown): boolean =>
-  error instanceof Error &&
-  'errcode' in error &&
-  typeof error.errcode === 'number' &&
-  (error.errcode & 0xff) === SQLITE_BUSY
+const resultOf = (error: unknown): number | undefined =>
+  error instanceof Error && 'errcode' in error && typeof error.errcode === 'number' ? error.errcode & 0xff : undefined
+
+const isBusy = (error: unknown): boolean => resultOf(error) === SQLITE_BUSY
+
+const isReadOnly = (error: unknown): boolean => [SQLITE_READONLY, SQLITE_CANTOPEN].includes(resultOf(error) ?? 0)
 
 /** SQLite gives its other files the mode of the first. */
 function ownerOnly(file: string): void {
@@ -108,13 +136,9 @@ function ownerOnly(file: string): void {
 
 /** Brings a fresh file to our tables; says what is wrong with one that is not ours. */
 function prepared(sql: DatabaseSync): string | undefined {
-  const version = pragma(sql, 'user_version')
-  const application = pragma(sql, 'application_id')
-  const isFresh = sql.prepare('SELECT count(*) AS tables FROM sqlite_schema').get()?.tables === 0
-  if (!isFresh && application !== APPLICATION_ID) return 'is not a database of Keyward'
-  if (!isFresh && version !== SCHEMA_VERSION) {
-    return `was written by another version of Keyward (schema ${version}; this one knows ${SCHEMA_VERSION})`
-  }
+  const isFresh = isEmpty(sql)
+  const alien = isFresh ? undefined : alienIn(sql)
+  if (alien !== undefined) return alien
   sql.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF')
   if (isFresh) {
     sql.exec(
@@ -123,6 +147,9 @@ function prepared(sql: DatabaseSync): string | undefined {
   }
   return undefined
 }
+
+const ofAnotherVersion = (version: unknown): string =>
+  `was written by another version of Keyward (schema ${version}; this one knows ${SCHEMA_VERSION})`
 
 function pragma(sql: DatabaseSync, name: string): unknown {
   return sql.prepare(`PRAGMA ${name}`).get()?.[name]

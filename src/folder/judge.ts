@@ -36,19 +36,37 @@ export type Complaint = Omit<FolderProblem, 'line'> & { readonly lineOf: () => n
 type Told = { readonly candidates: Candidate[]; readonly complaints: Complaint[] }
 
 export function judge(folder: Case): Judgement {
+  const parts = judging(folder)
+  for (;;) {
+    const part = parts.next()
+    if (part.done) return part.value
+  }
+}
+
+const OBJECTS_PER_PART = 512
+
+/** The same in parts of a few milliseconds, for whoever has something else to do between them. */
+export function* judging(folder: Case): Generator<undefined, Judgement> {
   const told: Told = { candidates: [], complaints: [] }
   const spoken = spokenOf(folder.seen, told.complaints)
+  yield
   const firstSeenMs = momentsIn(folder)
   for (const [key, places] of spoken) {
     told.candidates.push(candidateOf({ key, places, firstSeenMs }, folder, told.complaints))
+    if (told.candidates.length % OBJECTS_PER_PART === 0) yield
   }
   const unseen = unseenOf(folder, spoken)
   addTo(told.candidates, unseen.kept)
   addTo(told.complaints, hidden(unseen.kept, folder))
+  yield
   const settled = settle({ ...told, candidates: told.candidates.map((one) => readForm(one, told.complaints)) })
+  yield
   addTo(told.complaints, remarksOn(standingOf(settled)).map(complaintOf(settled, 'warning')))
+  yield
+  const inForce = inOrder(settled)
+  yield
   return {
-    inForce: inOrder(settled),
+    inForce,
     changes: [...unseen.removed.map((form) => changeOf('remove', form)), ...changesOf(settled)],
     complaints: told.complaints,
     heldBack: unseen.heldBack,
@@ -67,7 +85,11 @@ function spokenOf(seen: readonly Seen[], complaints: Complaint[]): ReadonlyMap<s
     const { saying } = document
     const key = saying.kind === 'alien' ? undefined : saying.key
     if (key === undefined) addTo(complaints, wrongs(document, problemsIn(saying)))
-    else spoken.set(key, [...(spoken.get(key) ?? []), document])
+    else {
+      const places = spoken.get(key)
+      if (places === undefined) spoken.set(key, [document])
+      else places.push(document)
+    }
   }
   return spoken
 }

@@ -2,21 +2,13 @@
 import { setImmediate as pause } from 'node:timers/promises'
 import type { Manifest } from '../resources/manifest.ts'
 import { sameJson } from '../resources/same-json.ts'
-import {
-  type Accepted,
-  type AcceptedChange,
-  type AcceptedForms,
-  byPlace,
-  type FolderProblem,
-  objectKey,
-  type Snapshot,
-} from './accepted.ts'
+import { type Accepted, type AcceptedForms, byPlace, type FolderProblem, type Snapshot } from './accepted.ts'
 import type { InForce } from './candidate.ts'
 import { BACKGROUND, STRAIGHT } from './disk.ts'
-import { type Complaint, type Judgement, judge } from './judge.ts'
+import { type Complaint, type Judgement, judge, judging } from './judge.ts'
+import { type FormsElsewhere, keptElsewhere, keptHere } from './keeping.ts'
 import { makeNews, NO_NEWS } from './news.ts'
 import { hidingPlacesIn, problemsOfFiles, type ReadFiles, readChanged, renamedFiles } from './reading.ts'
-import { pending, takenAway } from './taken-away.ts'
 import { type Tree, walk } from './tree.ts'
 import { oneAtATime, type Removals } from './turns.ts'
 import type { Unwatched } from './watchers.ts'
@@ -26,7 +18,7 @@ export type { Accepted, AcceptedChange, AcceptedForms, FolderProblem, Snapshot }
 
 export type FolderParts = {
   readonly dir: string
-  readonly forms: AcceptedForms
+  readonly forms: AcceptedForms | FormsElsewhere
   readonly nowMs: () => number
   readonly newUid: () => string
 }
@@ -36,6 +28,10 @@ export type Folder = {
   readonly current: () => Snapshot
   /** Looks at once; rejects if the folder can't be read at the first look, or if what it says can't be stored. */
   readonly rescan: () => Promise<Snapshot>
+  /** What is known of the folder is judged again: another process accepted something. */
+  readonly rejudge: () => Promise<Snapshot>
+  /** Objects whose manifest gives something that the keeper of the accepted forms has not accepted yet. */
+  readonly waiting: () => number
   /** Calls back whenever something else is in force or something else is wrong. */
   readonly watch: (onChange: (snapshot: Snapshot) => void) => { readonly stop: () => void }
 }
@@ -53,10 +49,8 @@ type State = {
   readonly files: ReadFiles
   /** Of folders and files, beside those of objects. */
   readonly problems: readonly FolderProblem[]
-  readonly inForce: ReadonlyMap<string, InForce>
   readonly heldBack: number
-  /** In force and not stored yet. */
-  readonly unsaved: readonly AcceptedChange[]
+  readonly waiting: number
   /** Why the last look could not be stored: only what takes away is in force of it. */
   readonly failure: { readonly error: unknown } | undefined
   readonly snapshot: Snapshot
@@ -66,13 +60,13 @@ const NOTHING: Snapshot = { accepted: new Map(), problems: [], changed: [], ...N
 const WHOLE = { line: 0, field: '', object: '' } as const
 
 export function openFolder({ dir, forms, nowMs, newUid }: FolderParts): Folder {
+  const keeping = 'apply' in forms ? keptHere(forms) : keptElsewhere(forms)
   let state: State = {
     tree: { files: [], folders: [], problems: [], blind: [] },
     files: new Map(),
     problems: [],
-    inForce: new Map(forms.all().map((form) => [objectKey(form), { ...form, parsed: undefined }])),
     heldBack: 0,
-    unsaved: [],
+    waiting: 0,
     failure: undefined,
     snapshot: NOTHING,
   }
@@ -83,7 +77,16 @@ export function openFolder({ dir, forms, nowMs, newUid }: FolderParts): Folder {
   let tell: (snapshot: Snapshot) => void = () => {}
   const newsOf = makeNews()
 
+  /** Whether the next look is one at the folder, and not only at what is known of it. */
+  let atFolder = true
+
   const scan = async (removals: Removals): Promise<State> => {
+    if (!atFolder) {
+      state = await judged(state, removals)
+      if (hasNews(state.snapshot)) tell(state.snapshot)
+      return state
+    }
+    atFolder = false
     const hints = new Set(touched)
     touched = []
     const disk = loaded ? BACKGROUND : STRAIGHT
@@ -113,47 +116,41 @@ export function openFolder({ dir, forms, nowMs, newUid }: FolderParts): Folder {
   })
 
   const judged = async (seen: Pick<State, 'tree' | 'files' | 'problems'>, removals: Removals): Promise<State> => {
-    const judgement = judge({
-      inForce: state.inForce,
-      seen: [...seen.files.values()].flatMap(({ sight }) => sight.seen),
+    const documents = [...seen.files.values()].flatMap(({ sight }) => sight.seen)
+    const asked = {
+      inForce: keeping.before(documents),
+      seen: documents,
       hidingPlace: hidingPlacesIn(seen.tree, seen.files),
       renamed: renamedFiles(state.files, seen.files),
       removals,
       nowMs: nowMs(),
       newUid,
-    })
+    }
+    const judgement = loaded ? await betweenRequests(judging(asked)) : judge(asked)
     const { heldBack, complaints } = judgement
-    const { inForce, changed, unsaved, failure } = stored(judgement)
+    const { inForce, changed, failure, waiting } = keeping.keep(judgement, !loaded)
+    const accepted = readable(inForce)
     const problems = [...seen.problems, ...(await withLines(complaints))]
     if (failure !== undefined) problems.push(notStored(failure.error))
     problems.sort(inReadingOrder)
     // an object on its way to another file makes no news
     const news = heldBack > 0 ? NO_NEWS : newsOf(problems)
-    const snapshot = { accepted: readable(inForce), problems, changed, ...news }
-    return { ...seen, inForce, heldBack, unsaved, failure, snapshot }
-  }
-
-  /** What comes into force: all of it, or what takes away where it can't be stored. */
-  const stored = (judgement: Judgement): Pick<State, 'inForce' | 'unsaved' | 'failure'> & Pick<Snapshot, 'changed'> => {
-    const changes = pending(state.unsaved, judgement.changes)
-    try {
-      if (changes.length > 0) forms.apply(changes)
-      return { inForce: judgement.inForce, changed: changes, unsaved: [], failure: undefined }
-    } catch (error) {
-      // at the start nothing is in force yet that could be taken away from
-      if (!loaded) throw error
-      const { inForce, changes: changed } = takenAway(state.inForce, judgement)
-      return { inForce, changed, unsaved: pending(state.unsaved, changed), failure: { error } }
-    }
+    const snapshot = { accepted, problems, changed, ...news }
+    const { tree, files, problems: ofFiles } = seen
+    return { tree, files, problems: ofFiles, heldBack, waiting, failure, snapshot }
   }
 
   const inTurn = oneAtATime(scan)
+  const lookAtFolder = (removals: Removals): Promise<State> => {
+    atFolder = true
+    return inTurn(removals)
+  }
 
   const watch: Folder['watch'] = (onChange) => {
     tell = onChange
     const look = async (removals: Removals) => {
       const startMs = performance.now()
-      const { tree, files, heldBack, failure } = await inTurn(removals)
+      const { tree, files, heldBack, failure } = await lookAtFolder(removals)
       const unsettled = [...files.values()].some((file) => file.unsettled)
       const tookMs = performance.now() - startMs
       return { folders: tree.folders, heldBack, unsettled, unstored: failure !== undefined, tookMs }
@@ -180,17 +177,37 @@ export function openFolder({ dir, forms, nowMs, newUid }: FolderParts): Folder {
   }
 
   const rescan = async () => {
-    const { snapshot, failure } = await inTurn('now')
+    const { snapshot, failure } = await lookAtFolder('now')
     if (failure !== undefined) throw failure.error
     return snapshot
   }
-  return { current: () => state.snapshot, rescan, watch }
+  const rejudge = async () => (await inTurn('later')).snapshot
+  return { current: () => state.snapshot, rescan, rejudge, waiting: () => state.waiting, watch }
 }
 
 function mustBeReadable(dir: string, { problems, blind }: Tree): void {
   if (!blind.includes('')) return
   const why = problems.find(({ file }) => file === '')?.message ?? "can't be read"
   throw new FolderUnreadable(`${dir}: ${why}`)
+}
+
+/** So long requests may wait for a part of a judgement. */
+const TURN_MS = 3
+
+async function betweenRequests(parts: ReturnType<typeof judging>): Promise<Judgement> {
+  let sinceMs = Number.NEGATIVE_INFINITY
+  for (;;) {
+    if (performance.now() - sinceMs > TURN_MS) {
+      await pause()
+      sinceMs = performance.now()
+    }
+    const part = parts.next()
+    if (part.done) {
+      // what becomes of it takes its own moment
+      await pause()
+      return part.value
+    }
+  }
 }
 
 /** A wrong file of 10,000 documents must not keep requests waiting while lines are counted. */

@@ -1,5 +1,5 @@
 /** What must survive a kill: accepted manifests, digests, tombstones, statuses. Writes of one moment are one transaction. */
-import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
+import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite'
 import { type KeyId, parseKeyId } from '../core/credential.ts'
 import type { Parsed } from '../core/parsed.ts'
 import { Trouble } from '../core/trouble.ts'
@@ -118,18 +118,7 @@ function formsOn(sql: DatabaseSync): Store['forms'] {
   const silence = () => sql.prepare('DELETE FROM statuses WHERE uid = ?')
   return {
     has: (uid) => has.get(uid) !== undefined,
-    all: () =>
-      all.all().map((row) => ({
-        uid: String(row.uid),
-        kind: String(row.kind),
-        namespace: String(row.namespace),
-        name: String(row.name),
-        generation: Number(row.generation),
-        manifest: JSON.parse(String(row.manifest)) as unknown,
-        file: String(row.file),
-        line: Number(row.line),
-        firstSeenMs: Number(row.first_seen_ms),
-      })),
+    all: () => all.all().map(formIn),
     apply: (changes) => {
       const [putting, removing, silencing] = [put(), remove(), silence()]
       transaction(sql, () => {
@@ -156,6 +145,21 @@ function formsOn(sql: DatabaseSync): Store['forms'] {
     },
   }
 }
+
+type Row = Readonly<Record<string, SQLOutputValue>>
+
+/** One row of forms. */
+export const formIn = (row: Row): Accepted => ({
+  uid: String(row.uid),
+  kind: String(row.kind),
+  namespace: String(row.namespace),
+  name: String(row.name),
+  generation: Number(row.generation),
+  manifest: JSON.parse(String(row.manifest)) as unknown,
+  file: String(row.file),
+  line: Number(row.line),
+  firstSeenMs: Number(row.first_seen_ms),
+})
 
 type Save = (...writes: readonly Write[]) => Promise<void>
 
@@ -185,12 +189,17 @@ function keyIdOf(text: unknown): KeyId | undefined {
 
 function* storedIn(sql: DatabaseSync): Iterable<StoredSecret> {
   for (const row of sql.prepare('SELECT uid, key_id, name, secret FROM secrets ORDER BY id').iterate()) {
-    const keyId = keyIdOf(row.key_id)
-    // a row without a key ID opens nothing and names nothing
-    if (keyId === undefined) continue
-    const stored = { uid: String(row.uid), keyId, name: String(row.name) }
-    yield { ...stored, secret: belonging(stored, parseKeySecret(String(row.secret))) }
+    const stored = secretIn(row)
+    if (stored !== undefined) yield stored
   }
+}
+
+/** One row of secrets; undefined: a row without a key ID opens nothing and names nothing. */
+export function secretIn(row: Row): StoredSecret | undefined {
+  const keyId = keyIdOf(row.key_id)
+  if (keyId === undefined) return undefined
+  const stored = { uid: String(row.uid), keyId, name: String(row.name) }
+  return { ...stored, secret: belonging(stored, parseKeySecret(String(row.secret))) }
 }
 
 type Labels = { readonly uid: string; readonly keyId: KeyId; readonly name: string }

@@ -2,7 +2,8 @@
 import type { Digest, KeyId } from '../core/credential.ts'
 import { unreachable } from '../core/parsed.ts'
 import { isHandedOver, overlapEnd } from '../core/version.ts'
-import type { KeySecret, PreviousDigest } from '../resources/key-secret.ts'
+import type { KeySecret } from '../resources/key-secret.ts'
+import { endedAt, retired } from '../resources/secret-in-force.ts'
 import type { Life } from './life.ts'
 import type { Change } from './plan.ts'
 import type { Declared } from './world.ts'
@@ -37,17 +38,6 @@ export function changed(secret: KeySecret | undefined, change: Change, terms: Te
       return unreachable(change)
   }
 }
-
-/** An imported key counts its replaced digests itself; the versions of a minted one follow from its manifest. */
-const retired = (secret: KeySecret): KeySecret => ({
-  ...secret,
-  rotations: secret.rotations + (secret.origin === 'imported' && secret.current !== undefined ? 1 : 0),
-  current: undefined,
-  previous: undefined,
-})
-
-const endedAt = (previous: PreviousDigest | undefined, at: number, now: number): PreviousDigest | undefined =>
-  previous && at > now ? { ...previous, validUntil: at } : undefined
 
 type Imported = { readonly digest: Digest; readonly claimedBy: string }
 

@@ -1,7 +1,8 @@
 /** PURE: where a key stands in its life, worked out once from the world for plan, claims and status. */
-import { isHandedOver, overlapEnd, versionDue } from '../core/version.ts'
+import { isHandedOver, versionDue } from '../core/version.ts'
 import type { ApiKeySpec } from '../resources/api-key.ts'
 import type { KeySecret } from '../resources/key-secret.ts'
+import { mayImport, type Standing, standingOf } from '../resources/secret-in-force.ts'
 import type { Declared, World } from './world.ts'
 
 export type FailureReason = 'Conflict' | 'SecretMissing' | 'SecretUnreadable' | 'DeliveryChanged'
@@ -28,13 +29,6 @@ export type Life = {
   readonly due: number
   /** How many rotations that version counts. */
   readonly rotations: number
-}
-
-/** What of it depends on nothing but the manifest, what is kept, and the time. */
-export type Standing = Pick<Life, 'spec' | 'secret' | 'now' | 'expired'>
-
-export function standingOf(spec: ApiKeySpec, secret: KeySecret | undefined, now: number): Standing {
-  return { spec, secret, now, expired: (spec.expiresAt ?? Number.POSITIVE_INFINITY) <= now }
 }
 
 export function lifeOf(world: World, declared: Declared, now: number): Life {
@@ -74,23 +68,6 @@ export const mayMint = ({ spec, declared, expired, failure }: Life): boolean =>
   spec.state === 'Active' &&
   !expired &&
   failure === undefined
-
-/** Whether what an ApiKey imports is, or is to be, in force; suspending it takes nothing back. */
-export const mayImport = ({ spec, expired }: Standing): boolean =>
-  spec.delivery.kind === 'imported' && spec.state !== 'Revoked' && !expired
-
-/** Until when the replaced secret works at most, by what the manifest says now; undefined: nothing is to be changed. */
-export function overlapBound({ spec, secret, now }: Standing): number | undefined {
-  if (secret?.current === undefined || secret.previous === undefined) return undefined
-  const { validUntil } = secret.previous
-  const handedOverAt = secret.current.claimedAt
-  if (validUntil === undefined || handedOverAt === undefined) {
-    // a rotation keeps the old secret until the new one has arrived; a person who asks for no overlap wants it dead
-    return spec.overlapMs === 0 && spec.rotation === undefined ? now : undefined
-  }
-  const bound = Math.min(validUntil, overlapEnd({ handedOverAt, overlapMs: spec.overlapMs, expiresAt: spec.expiresAt }))
-  return bound < validUntil || bound <= now ? bound : undefined
-}
 
 function failureOf({ held, taken, reported }: World, standing: Standing): Failure | undefined {
   const { spec } = standing

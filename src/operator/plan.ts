@@ -1,24 +1,12 @@
 /** PURE: (world, now) -> what is to be done next for one key, its status, and when to look again. */
 import type { Digest, KeyId } from '../core/credential.ts'
-import { isHandedOver, versionDue } from '../core/version.ts'
+import { isHandedOver } from '../core/version.ts'
 import type { KeySecret } from '../resources/key-secret.ts'
 import type { ApiKeyStatus } from '../resources/key-status.ts'
 import { sameJson } from '../resources/same-json.ts'
-import { changed } from './change.ts'
+import { secretInForce, type TakeAway, takeAway } from '../resources/secret-in-force.ts'
 import { type Denied, denyAll, judge } from './claims.ts'
-import {
-  type Failure,
-  isClaimed,
-  type Life,
-  lifeOf,
-  mayImport,
-  mayMint,
-  mayRotate,
-  overlapBound,
-  rotationAt,
-  type Standing,
-  standingOf,
-} from './life.ts'
+import { type Failure, isClaimed, type Life, lifeOf, mayMint, mayRotate, rotationAt } from './life.ts'
 import { EXPIRING_SOON_MS, statusOf } from './status.ts'
 import type { Declared, Recipient, World } from './world.ts'
 
@@ -27,10 +15,7 @@ export type Change =
   /** Gives a key its key ID; no secret yet. */
   | { readonly kind: 'register' }
   | { readonly kind: 'importDigest'; readonly keyId: KeyId; readonly digest: Digest; readonly claimedBy: string }
-  /** Every secret there was is dead at once, whether its successor is claimed or not. */
-  | { readonly kind: 'retire' }
-  /** The replaced secret works until then at most. */
-  | { readonly kind: 'endOverlap'; readonly at: number }
+  | TakeAway
   /** What was sealed for a claim before a crash has reached it. */
   | { readonly kind: 'confirm'; readonly claimedBy: string; readonly at: number }
 
@@ -68,7 +53,7 @@ export function plan(world: World, now: number): Plan {
     return { steps, status: undefined, again: undefined }
   }
   const life = lifeOf(world, world.declared, now)
-  const steps = [...buried, ...bury(world, life), ...takeAway(life), ...give(world, life)]
+  const steps = [...buried, ...bury(world, life), ...takingAway(life), ...give(world, life)]
   const again = lookAgain(world, life)
   if (steps.length > 0) return { steps, status: undefined, again }
   const status = tellOf(world, life, undefined)
@@ -95,26 +80,12 @@ function bury({ held }: World, { spec, declared }: Life): Step[] {
 
 /** What is in force of what is kept, from this moment on: what takes away waits for no step and no queue. */
 export function inForceAt(declared: Declared, secret: KeySecret | undefined, now: number): KeySecret | undefined {
-  const standing = standingOf(declared.apiKey.spec, secret, now)
-  return takeAway(standing).reduce((left, change) => changed(left, change, { ...standing, declared }), secret)
+  return secret && secretInForce(declared.apiKey.spec, secret, now)
 }
 
-function takeAway(standing: Standing): Change[] {
-  if (isReplacedWithoutOverlap(standing)) return [{ kind: 'retire' }]
-  const at = overlapBound(standing)
-  return at === undefined ? [] : [{ kind: 'endOverlap', at }]
-}
-
-/** Asked for by a person: a rotation by schedule keeps the old secret until the new one has arrived. */
-function isReplacedWithoutOverlap(standing: Standing): boolean {
-  const { spec, secret, expired } = standing
-  if (secret?.current === undefined || spec.overlapMs > 0) return false
-  if (spec.delivery.kind === 'imported') {
-    const isSameKey = secret.origin === 'imported' && secret.keyId === spec.delivery.keyId
-    return isSameKey && mayImport(standing) && spec.delivery.digest !== secret.current.digest
-  }
-  if (secret.origin === 'imported' || spec.state === 'Revoked' || expired) return false
-  return secret.current.version < versionDue(spec.regenerate, secret.rotations)
+function takingAway(life: Life): readonly TakeAway[] {
+  const change = takeAway(life)
+  return change === undefined ? [] : [change]
 }
 
 function give(world: World, life: Life): Step[] {

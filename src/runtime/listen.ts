@@ -1,8 +1,10 @@
 /** A plain HTTP server: bounded waits, bounded heads, and an end in which nothing that was begun is lost. */
-import { createServer, type RequestListener, Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer, type RequestListener, Server, type ServerOptions } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import type { AddressInfo, Server as AnyServer } from 'node:net'
 import { Trouble } from '../core/trouble.ts'
 import { LeanMessage } from './lean-message.ts'
+import type { ServerTls } from './tls.ts'
 
 export type Listening = {
   readonly port: number
@@ -18,26 +20,27 @@ export const KEEP_ALIVE_S = 65
 /** Header names and values together; a proxy's own headers come on top of the caller's 16 KiB. */
 const MAX_HEAD_BYTES = 32 * 1024
 
+const OPTIONS: ServerOptions<typeof LeanMessage> = {
+  maxHeaderSize: MAX_HEAD_BYTES,
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  keepAliveTimeout: KEEP_ALIVE_S * 1000,
+  optimizeEmptyRequests: true,
+  IncomingMessage: LeanMessage,
+  // the check says what is wrong with a Host, in its own words
+  requireHostHeader: false,
+}
+
+const HANDSHAKE_MS = 10_000
+
 /** Starts a server; a port that is taken is a Trouble that names it. */
-export async function listen(handler: RequestListener, at: ListenAt): Promise<Listening> {
+export async function listen(handler: RequestListener, at: ListenAt, tls?: ServerTls): Promise<Listening> {
   let stopping = false
-  const server = createServer(
-    {
-      maxHeaderSize: MAX_HEAD_BYTES,
-      headersTimeout: 10_000,
-      requestTimeout: 30_000,
-      keepAliveTimeout: KEEP_ALIVE_S * 1000,
-      optimizeEmptyRequests: true,
-      IncomingMessage: LeanMessage,
-      // the check says what is wrong with a Host, in its own words
-      requireHostHeader: false,
-    },
-    (request, response) => {
-      // whoever keeps its connection learns with its next answer that it is to be the last
-      if (stopping) response.shouldKeepAlive = false
-      handler(request, response)
-    },
-  )
+  const server = serverOf((request, response) => {
+    // whoever keeps its connection learns with its next answer that it is to be the last
+    if (stopping) response.shouldKeepAlive = false
+    handler(request, response)
+  }, tls)
   // node drops what is above its default count without a word; the size is what bounds us
   server.maxHeadersCount = 0
   // close() would cut idle connections at once, and with them requests that are on their way
@@ -52,8 +55,15 @@ export async function listen(handler: RequestListener, at: ListenAt): Promise<Li
   }
 }
 
+function serverOf(handler: RequestListener<typeof LeanMessage>, tls: ServerTls | undefined): Server {
+  if (tls === undefined) return createServer(OPTIONS, handler)
+  const server = createTlsServer({ ...OPTIONS, ...tls.options(), handshakeTimeout: HANDSHAKE_MS }, handler)
+  tls.onChange((options) => server.setSecureContext(options))
+  return server
+}
+
 /** Binds a server of any kind. */
-export function bind(server: Server, { host, port }: ListenAt): Promise<void> {
+export function bind(server: AnyServer, { host, port }: ListenAt): Promise<void> {
   return new Promise((resolve, reject) => {
     const failed = (cause: NodeJS.ErrnoException) => {
       reject(

@@ -1,6 +1,6 @@
 /** Every metric's name, help and labels in one table, and the counters behind them; no key ID is ever a label. */
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 
 /** Docs and tests read this table. */
 export const METRICS = {
@@ -13,6 +13,11 @@ export const METRICS = {
   keyward_manifest_reloads_total: { help: 'Changes of the manifests folder that came into force', labels: [] },
   keyward_proxy_answers_total: { help: 'Answers of the reverse proxy itself, by kind', labels: ['kind'] },
   keyward_tunnels: { help: 'Upgraded connections open now', labels: [] },
+  keyward_tls_certificate_expiry_timestamp_seconds: { help: 'When the certificate in use ends', labels: [] },
+  keyward_limits_mode: { help: 'What counts limits now: 1 at that mode, 0 at the others', labels: ['mode'] },
+  keyward_limits_fallbacks_total: { help: 'Requests answered without the shared limits', labels: ['failure'] },
+  keyward_limits_round_trip_seconds: { help: 'How long the shared limits took to answer', labels: [] },
+  keyward_redis_errors_total: { help: 'Troubles with Redis, by kind', labels: ['kind'] },
   keyward_event_loop_delay_seconds: { help: 'Longest event-loop delay since the last scrape', labels: [] },
   keyward_build_info: { help: 'Always 1; the version is the label', labels: ['version'] },
 } as const satisfies Record<string, { readonly help: string; readonly labels: readonly string[] }>
@@ -24,23 +29,48 @@ export type Metrics = {
   readonly countCheck: (listener: string, environment: string, code: string) => void
   readonly countReload: () => void
   readonly countAnswer: (kind: string) => void
+  readonly countFallback: (failure: string) => void
+  readonly countRedisError: (kind: string) => void
+  readonly observeRoundTrip: (ms: number) => void
 }
+
+/** process: limits of this process alone; shared: one count for all replicas; fallback: that is out of reach. */
+export type CountingMode = 'process' | 'shared' | 'fallback'
+const MODES: readonly CountingMode[] = ['process', 'shared', 'fallback']
+const ROUND_TRIP_SECONDS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.025]
 
 /** What is read at each scrape instead of being counted. */
 export type Gauges = {
   readonly keys: () => number
   readonly problems: () => number
   readonly tunnels: () => number
+  /** Milliseconds since 1970; undefined: there is no certificate. */
+  readonly certificateExpiresAt: () => number | undefined
+  /** Absent where limits are never shared. */
+  readonly limitsMode?: () => CountingMode
 }
 
 export function makeMetrics(version: string, gauges: Gauges): Metrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   const counts = checkCounts()
-  const counter = (name: 'keyward_manifest_reloads_total' | 'keyward_proxy_answers_total') =>
-    new Counter({ name, help: METRICS[name].help, labelNames: [...METRICS[name].labels], registers: [registry] })
+  const counter = (name: keyof typeof METRICS) =>
+    new Counter<string>({
+      name,
+      help: METRICS[name].help,
+      labelNames: [...METRICS[name].labels],
+      registers: [registry],
+    })
   const reloads = counter('keyward_manifest_reloads_total')
   const answers = counter('keyward_proxy_answers_total')
+  const fallbacks = counter('keyward_limits_fallbacks_total')
+  const redisErrors = counter('keyward_redis_errors_total')
+  const roundTrips = new Histogram({
+    name: 'keyward_limits_round_trip_seconds',
+    help: METRICS.keyward_limits_round_trip_seconds.help,
+    buckets: ROUND_TRIP_SECONDS,
+    registers: [registry],
+  })
   new Counter({
     name: 'keyward_checks_total',
     help: METRICS.keyward_checks_total.help,
@@ -63,7 +93,20 @@ export function makeMetrics(version: string, gauges: Gauges): Metrics {
   gauge('keyward_keys', gauges.keys)
   gauge('keyward_manifest_problems', gauges.problems)
   gauge('keyward_tunnels', gauges.tunnels)
+  if (gauges.certificateExpiresAt() !== undefined) {
+    gauge('keyward_tls_certificate_expiry_timestamp_seconds', () => (gauges.certificateExpiresAt() ?? 0) / 1000)
+  }
   gauge('keyward_event_loop_delay_seconds', longestDelay())
+  new Gauge({
+    name: 'keyward_limits_mode',
+    help: METRICS.keyward_limits_mode.help,
+    labelNames: METRICS.keyward_limits_mode.labels,
+    registers: [registry],
+    collect() {
+      const now = gauges.limitsMode?.() ?? 'process'
+      for (const mode of MODES) this.set({ mode }, mode === now ? 1 : 0)
+    },
+  })
   new Gauge({
     name: 'keyward_build_info',
     help: METRICS.keyward_build_info.help,
@@ -76,6 +119,9 @@ export function makeMetrics(version: string, gauges: Gauges): Metrics {
     countCheck: counts.add,
     countReload: () => reloads.inc(),
     countAnswer: (kind) => answers.inc({ kind }),
+    countFallback: (failure) => fallbacks.inc({ failure }),
+    countRedisError: (kind) => redisErrors.inc({ kind }),
+    observeRoundTrip: (ms) => roundTrips.observe(ms / 1000),
   }
 }
 

@@ -3,13 +3,12 @@ import type { Refusal } from '../core/decide.ts'
 import { deny } from '../core/denial.ts'
 import type { CheckRequest } from '../core/request.ts'
 import type { Check } from '../enforce/check.ts'
+import { type Placed, Places } from '../runtime/places.ts'
 
-export type Watched = {
+export type Watched = Placed & {
   readonly request: CheckRequest
   /** Nothing that a proxy which stops could wait for: a tunnel, an event stream. */
   readonly endless: boolean
-  /** The watch's own note of where it keeps this; -1 to begin with. */
-  place: number
   /** Called at most once. `refusal`: what a caller can be told that has not been answered yet. */
   readonly cut: (why: string, refusal: Refusal) => void
 }
@@ -28,7 +27,7 @@ export type Watch = {
 const BATCH = 500
 
 export function makeWatch(recheck: Check, everyMs: number): Watch {
-  const open = new Places()
+  const open = new Places<Watched>()
   const cut = (watched: Watched, why: string, refusal: Refusal) => {
     if (!open.has(watched)) return
     open.remove(watched)
@@ -55,34 +54,6 @@ export function makeWatch(recheck: Check, everyMs: number): Watch {
     cutEndless: (why) => {
       for (const watched of open.all()) if (watched.endless) cut(watched, why, UNAVAILABLE)
     },
-  }
-}
-
-/**
- * A set for members that come and go with every request. A Set makes itself anew as it is used, and what it was before holds
- * on to members long gone until it is collected itself: that made each request a fifth dearer.
- */
-class Places {
-  readonly #places: (Watched | undefined)[] = []
-  readonly #free: number[] = []
-
-  add(watched: Watched): void {
-    watched.place = this.#free.pop() ?? this.#places.length
-    this.#places[watched.place] = watched
-  }
-
-  has(watched: Watched): boolean {
-    return this.#places[watched.place] === watched
-  }
-
-  remove(watched: Watched): void {
-    if (!this.has(watched)) return
-    this.#places[watched.place] = undefined
-    this.#free.push(watched.place)
-  }
-
-  all(): Watched[] {
-    return this.#places.filter((watched) => watched !== undefined)
   }
 }
 
@@ -121,7 +92,7 @@ function asker(recheck: Check, cut: (watched: Watched, why: string, refusal: Ref
 }
 
 /** Goes through all of them in batches; a change that comes meanwhile starts over, however often it comes. */
-function sweeper(open: Places, ask: (watched: Watched) => void): () => void {
+function sweeper(open: Places<Watched>, ask: (watched: Watched) => void): () => void {
   let left: Watched[] = []
   let running = false
   const batch = () => {

@@ -1,43 +1,40 @@
 /** Wiring of all of it in one process: folder and store, reconciler, listeners. */
-import { statSync } from 'node:fs'
 import { Trouble } from '../core/trouble.ts'
 import { makeKeyIndex } from '../enforce/key-index.ts'
 import { localLimiter } from '../enforce/local-limiter.ts'
-import { type FolderProblem, type Snapshot, titleOf } from '../folder/accepted.ts'
+import type { Snapshot } from '../folder/accepted.ts'
 import { makeInForce } from '../folder/in-force.ts'
 import { makeKeyPort } from '../folder/key-port.ts'
 import { type Folder, FolderUnreadable, openFolder } from '../folder/manifests.ts'
 import { type NewKeys, newKeysTo, openNewKeysFile } from '../folder/new-keys.ts'
 import { openStore, type Store } from '../folder/store.ts'
+import { tellOf } from '../folder/tell.ts'
 import { type Keyring, openKeyring } from '../operator/keyring.ts'
 import { loadConfig } from '../runtime/config.ts'
 import { type Log, makeLog } from '../runtime/log.ts'
 import { type Metrics, makeMetrics } from '../runtime/metrics.ts'
+import { makeNotes } from '../runtime/notes.ts'
+import {
+  aborted,
+  complain as complainOf,
+  explained,
+  isFolder,
+  openTlsOf,
+  type RunParts,
+  refuseCall,
+  STOP_WITHIN_MS,
+} from '../runtime/running.ts'
 import { jitter, nowMs, nowUs, random, uuid } from '../runtime/system.ts'
+import type { WatchedTls } from '../runtime/tls.ts'
 import { StandaloneConfig } from './config.ts'
 import { type Listeners, makeListeners } from './listeners.ts'
 
-export type RunParts = {
-  readonly flags: Readonly<Record<string, unknown>>
-  readonly env: Readonly<Record<string, string | undefined>>
-  readonly file: Readonly<Record<string, unknown>> | undefined
-  /** Resolves when the text is on its way. */
-  readonly out: (text: string) => Promise<void>
-  readonly err: (text: string) => void
-  readonly version: string
-  readonly stop: AbortSignal
-}
-
-/** How long requests under way may take once the process is asked to stop; what is left of ten seconds is for the store. */
-const STOP_WITHIN_MS = 8_000
+const COMMAND = 'keyward standalone'
 
 /** Runs until it is asked to stop. Resolves to the exit code: 0, 1 where it could not run, 2 where it was called wrongly. */
 export async function runStandalone(parts: RunParts): Promise<number> {
   const loaded = loadConfig(StandaloneConfig, parts)
-  if (!loaded.ok) {
-    parts.err(['keyward standalone can not start:', ...loaded.problems, ''].join('\n  ').trimEnd().concat('\n'))
-    return 2
-  }
+  if (!loaded.ok) return refuseCall(COMMAND, loaded.problems, parts)
   const { config } = loaded
   // before anything is made or listened on: a mistyped folder must leave no trace
   if (!isFolder(config.manifests)) return complain(parts, `${config.manifests}: there is no such folder of manifests`)
@@ -46,19 +43,16 @@ export async function runStandalone(parts: RunParts): Promise<number> {
   if (typeof newKeys === 'string') return complain(parts, newKeys)
   const store = openStore(config.data)
   if (!store.ok) return complain(parts, store.problem)
+  const tls = openTlsOf(config, log)
   try {
-    return await serve({ ...parts, config, log, newKeys, store: store.value })
+    return await serve({ ...parts, config, log, newKeys, store: store.value, tls })
   } finally {
+    tls?.stop()
     await store.value.close()
   }
 }
 
-const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
-
-function complain({ err }: RunParts, problem: string): number {
-  err(`keyward standalone: ${problem}\n`)
-  return 1
-}
+const complain = (parts: RunParts, problem: string): number => complainOf(COMMAND, problem, parts)
 
 function openNewKeys(path: string | undefined, { out }: RunParts): NewKeys | string | undefined {
   if (path === undefined) return undefined
@@ -72,10 +66,11 @@ type Serving = RunParts & {
   readonly log: Log
   readonly newKeys: NewKeys | undefined
   readonly store: Store
+  readonly tls: WatchedTls | undefined
 }
 
 async function serve(parts: Serving): Promise<number> {
-  const { config, log, store, newKeys, stop, version } = parts
+  const { config, log, store, newKeys, tls, stop, version } = parts
   const keys = makeKeyIndex()
   const inForce = makeInForce(keys)
   const folder = openFolder({ dir: config.manifests, forms: store.forms, nowMs, newUid: uuid })
@@ -84,14 +79,15 @@ async function serve(parts: Serving): Promise<number> {
     keys: keys.size,
     problems: () => folder.current().problems.length,
     tunnels: () => listeners.tunnels(),
+    certificateExpiresAt: () => tls?.expiresAt(),
   })
   const listeners: Listeners = makeListeners({
     config,
     index: () => (phase.loaded ? inForce.index() : undefined),
     limiter: localLimiter(nowUs),
     metrics,
-    log,
-    nowMs,
+    notes: makeNotes({ metrics, log, nowMs }),
+    tls,
     missing: () => (phase.stopping ? 'stopping' : phase.loaded ? undefined : 'the manifests are being loaded'),
   })
   const keyring = keyringOf(parts, folder, keys)
@@ -172,39 +168,8 @@ type Taking = {
 function takeOver(snapshot: Snapshot, { inForce, keyring, listeners, metrics, log }: Taking): void {
   inForce.update(snapshot)
   for (const { accepted } of snapshot.changed) if (accepted.kind === 'ApiKey') keyring.reconcile(accepted)
-  for (const { severity, message: problem, ...place } of snapshot.reported) {
-    log[severity === 'error' ? 'error' : 'warn']({ ...place, problem }, 'manifest problem')
-  }
-  // one wrong value after another is not progress
-  const still = new Set(snapshot.problems.map(placeOf))
-  for (const solved of snapshot.solved) {
-    const { message: problem, severity: _, ...place } = solved
-    if (!still.has(placeOf(solved))) log.info({ ...place, problem }, 'manifest problem solved')
-  }
+  tellOf(snapshot, log)
   if (snapshot.changed.length === 0) return
   metrics.countReload()
   listeners.recheckNow()
-  const [came, went] = [namesOf(snapshot, 'put'), namesOf(snapshot, 'remove')]
-  log.info({ changes: snapshot.changed.length, ...came, ...went }, 'manifests in force')
-}
-
-/** The first few by name: a folder of thousands is no log line. */
-const NAMED_AT_MOST = 20
-
-function namesOf({ changed }: Snapshot, kind: 'put' | 'remove'): Record<string, readonly string[]> {
-  const names = changed.filter((change) => change.kind === kind).map(({ accepted }) => titleOf(accepted))
-  return names.length === 0 ? {} : { [kind === 'put' ? 'inForce' : 'removed']: names.slice(0, NAMED_AT_MOST) }
-}
-
-const placeOf = ({ file, object, field }: FolderProblem): string => JSON.stringify([file, object, field])
-
-const aborted = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve()
-    else signal.addEventListener('abort', () => resolve(), { once: true })
-  })
-
-function explained({ code, cause }: Trouble): string {
-  const text = code.replaceAll('_', ' ')
-  return cause instanceof Error ? `${text} (${cause.message})` : text
 }

@@ -38,7 +38,7 @@ test('every problem is named at once, by flag and variable, with what would be r
     '--upstream (KEYWARD_UPSTREAM): an http URL (https is not spoken yet) without path or password, such as http://127.0.0.1:3000',
     '--port-offset (KEYWARD_PORT_OFFSET): a whole number is needed',
     '--log-level (KEYWARD_LOG_LEVEL): one of debug, info, warn, error',
-    'KEYWARD_PROT_OFFSET: no such variable; there are KEYWARD_MANIFESTS, KEYWARD_DATA, KEYWARD_UPSTREAM, KEYWARD_NEW_KEYS, KEYWARD_PORT_OFFSET, KEYWARD_LISTEN, KEYWARD_TRUSTED_HOPS, KEYWARD_LOG_LEVEL',
-    'manifest: the configuration file knows manifests, data, upstream, newKeys, portOffset, listen, trustedHops, logLevel',
+    'KEYWARD_PROT_OFFSET: no such variable; there are KEYWARD_MANIFESTS, KEYWARD_DATA, KEYWARD_UPSTREAM, KEYWARD_NEW_KEYS, KEYWARD_PORT_OFFSET, KEYWARD_LISTEN, KEYWARD_TLS_CERT, KEYWARD_TLS_KEY, KEYWARD_CLIENT_CA, KEYWARD_TRUSTED_HOPS, KEYWARD_LOG_LEVEL',
+    'manifest: the configuration file knows manifests, data, upstream, newKeys, portOffset, listen, tlsCert, tlsKey, clientCa, trustedHops, logLevel',
   ])
 })

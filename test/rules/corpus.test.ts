@@ -1,10 +1,16 @@
 /** The bypass corpus is complete: each of its cases is run or listed, none is both, and the oracle does object. */
 import { describe, expect, test } from 'vitest'
+import { BEHIND_PROXIES, NGINX_SCENARIOS } from '../corpus/behind-proxies.ts'
 import { CASES, COUNT, RAW_CASES } from '../corpus/cases.ts'
 import { expectationOf, STANDS_OTHERWISE } from '../corpus/expectations.ts'
+import { CORPUS_GRPC, GRPC_SCENARIOS } from '../corpus/grpc-cases.ts'
+import { MORE_GRPC } from '../corpus/grpc-more.ts'
+import { CORPUS_FLOODS } from '../corpus/h2-floods.ts'
+import { CORPUS_CALLS, CORPUS_DROPPED } from '../corpus/h2-malformed.ts'
 import { SOAK } from '../corpus/keep-alive-race.ts'
 import { NOT_YET_RUN } from '../corpus/not-yet-run.ts'
 import { wrongs } from '../corpus/oracle.ts'
+import { REDIS_CASES } from '../corpus/redis-cases.ts'
 import { SCENARIOS } from '../corpus/scenarios.ts'
 import { TIMING_SCENARIOS } from '../corpus/scenarios-timing.ts'
 import type { Seen } from '../corpus/upstream.ts'
@@ -14,12 +20,29 @@ test('every case of the corpus is run or listed as not yet run, and none is both
     ...RAW_CASES.map(({ id }) => id),
     ...Object.keys(SCENARIOS),
     ...Object.keys(TIMING_SCENARIOS),
+    ...NGINX_SCENARIOS,
+    ...CORPUS_GRPC.map(({ id }) => id),
+    ...GRPC_SCENARIOS,
+    ...REDIS_CASES,
+    ...[CORPUS_CALLS, CORPUS_DROPPED, CORPUS_FLOODS].flatMap(Object.keys),
     SOAK,
     ...Object.values(NOT_YET_RUN).flat(),
   ]
   expect(accounted.toSorted()).toEqual(CASES.map(({ id }) => id).toSorted())
   expect(CASES).toHaveLength(COUNT)
   expect(RAW_CASES).toHaveLength(147)
+})
+
+test('every raw case whose surface names a proxy is run through proxies', () => {
+  const named = RAW_CASES.filter(({ surface }) => /nginx|envoy|traefik/.test(surface))
+  expect(named.filter((one) => !BEHIND_PROXIES.includes(one)).map(({ id }) => id)).toEqual([])
+})
+
+test('every message of the corpus says what it comes to, and no case has the name of another', () => {
+  const wanted = /^(allow|4\d\d [a-z_]+)/
+  expect([...CORPUS_GRPC, ...MORE_GRPC].filter(({ comes }) => !wanted.test(comes)).map(({ id }) => id)).toEqual([])
+  const ids = [...CORPUS_GRPC, ...MORE_GRPC].map(({ id }) => id)
+  expect(ids).toHaveLength(new Set(ids).size)
 })
 
 test('every raw case says what the upstream may see of it', () => {

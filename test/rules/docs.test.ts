@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
+import { AuthzConfig } from '../../src/authz/run.ts'
 import { DENIALS } from '../../src/core/denial.ts'
 import { UPSTREAM_HEADERS } from '../../src/core/headers.ts'
 import { readDocuments } from '../../src/resources/document.ts'
@@ -19,6 +20,9 @@ const operations = read('docs/operations.md')
 const PAGES = ['README.md', ...readdirSync(join(root, 'docs'), { recursive: true }).map((page) => `docs/${page}`)]
   .filter((name) => name.endsWith('.md'))
   .sort()
+
+/** Secrets: a flag is seen by every process of the machine. */
+const FOR_NO_FLAG = new Set(['redisPassword'])
 
 describe('the docs', () => {
   test('name every code of a refusal with its status, and no other', () => {
@@ -45,8 +49,14 @@ describe('the docs', () => {
   })
 
   test('name every option with its flag and variable, and every port', () => {
-    for (const option of Object.keys(StandaloneConfig.shape)) {
-      expect(operations).toContain(`| \`${flagOf(option)}\` | \`${variableOf(option)}\` |`)
+    const rows = new Map<string, string>()
+    for (const [name, { shape }] of Object.entries({ standalone: StandaloneConfig, authz: AuthzConfig })) {
+      for (const option of Object.keys(shape)) rows.set(option, rows.has(option) ? 'both' : name)
+    }
+    for (const [option, of] of rows) {
+      const flag = FOR_NO_FLAG.has(option) ? 'none' : `\`${flagOf(option)}\``
+      const row = operations.split('\n').find((line) => line.startsWith(`| ${flag} | \`${variableOf(option)}\` |`))
+      expect([option, row]).toEqual([option, expect.stringContaining(`| ${of} |`)])
     }
     for (const port of Object.values(PORTS)) expect(operations).toContain(`| ${port} |`)
   })

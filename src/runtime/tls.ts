@@ -1,0 +1,85 @@
+/** TLS of servers: TLS 1.2 and later, client certificates where a CA is named, exchanged while connections go on. */
+import type { SecureContextOptions } from 'node:tls'
+import { readTls, signatureOf, type TlsMaterial, type TlsPaths, type TlsProblem } from './tls-files.ts'
+
+/** For `https.createServer`, `http2.createSecureServer` and `setSecureContext`. */
+export type TlsOptions = {
+  readonly cert: Buffer
+  readonly key: Buffer
+  readonly ca: Buffer | undefined
+  readonly requestCert: boolean
+  readonly rejectUnauthorized: boolean
+  readonly minVersion: NonNullable<SecureContextOptions['minVersion']>
+}
+
+export type ServerTls = {
+  /** What counts now. */
+  readonly options: () => TlsOptions
+  /** Calls back with every later change; to be given to the server's `setSecureContext`. */
+  readonly onChange: (apply: (options: TlsOptions) => void) => void
+}
+
+export type WatchedTls = ServerTls & {
+  /** Milliseconds since 1970. */
+  readonly expiresAt: () => number
+  readonly stop: () => void
+}
+
+export type TlsNews = {
+  readonly changed: (expiresAt: number) => void
+  /** What stands in the files now can't be used; what was in force goes on. */
+  readonly refused: (problems: readonly TlsProblem[]) => void
+}
+
+/** Looked at instead of watched: a Secret's files are links to links, which are swapped. */
+const LOOK_EVERY_MS = 500
+
+/** undefined: no TLS is asked for. The files were found good before; that they aren't any more is a problem again. */
+export function openTls(paths: TlsPaths, news: TlsNews): WatchedTls | readonly TlsProblem[] | undefined {
+  if (paths.tlsCert === undefined) return undefined
+  let signature = signatureOf(paths)
+  const first = readTls(paths)
+  if (!first.ok) return first.problems
+  let material = first.material
+  const appliers: ((options: TlsOptions) => void)[] = []
+
+  const look = (): void => {
+    const now = signatureOf(paths)
+    if (now === signature) return
+    // of two files that are exchanged one after the other, the second changes this once more
+    signature = now
+    const read = readTls(paths)
+    if (!read.ok) news.refused(read.problems)
+    else if (!isSame(read.material, material)) {
+      material = read.material
+      for (const apply of appliers) apply(optionsOf(material))
+      news.changed(material.expiresAt)
+    }
+  }
+
+  const timer = setInterval(() => {
+    try {
+      look()
+    } catch {
+      // a folder that can't be looked into for a moment: what was in force goes on, and the next look follows
+    }
+  }, LOOK_EVERY_MS).unref()
+  return {
+    options: () => optionsOf(material),
+    onChange: (apply) => appliers.push(apply),
+    expiresAt: () => material.expiresAt,
+    stop: () => clearInterval(timer),
+  }
+}
+
+const optionsOf = ({ cert, key, ca }: TlsMaterial): TlsOptions => ({
+  cert,
+  key,
+  ca,
+  requestCert: ca !== undefined,
+  rejectUnauthorized: ca !== undefined,
+  minVersion: 'TLSv1.2',
+})
+
+const isSame = (a: TlsMaterial, b: TlsMaterial): boolean =>
+  a.cert.equals(b.cert) && a.key.equals(b.key) && (a.ca === undefined ? b.ca === undefined : !!b.ca?.equals(a.ca))

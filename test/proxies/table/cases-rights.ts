@@ -1,0 +1,136 @@
+/** What a key may: permissions, access namespaces, customers. */
+import { allowed, type Case, denied } from './case.ts'
+
+const WORKSPACE = '/v1/workspaces'
+
+export const RIGHTS_CASES: readonly Case[] = [
+  {
+    name: 'a permission that the key does not hold',
+    key: 'good',
+    target: '/v1/things/special',
+    expected: denied('missing_permission', { permission: 'thing:special' }),
+  },
+  {
+    name: 'a permission that only the more specific route asks',
+    key: 'good',
+    target: '/v1/things/specials',
+    expected: allowed('good'),
+  },
+  {
+    name: 'HEAD asks what GET asks',
+    key: 'application',
+    method: 'HEAD',
+    target: '/v1/things/1',
+    expected: denied('missing_permission', { permission: 'thing:read' }),
+  },
+  { name: 'its own workspace', key: 'good', target: `${WORKSPACE}/eu-1`, expected: allowed('good') },
+  {
+    name: 'another workspace beside it',
+    key: 'good',
+    target: `${WORKSPACE}/us-1`,
+    expected: denied('outside_namespace'),
+  },
+  { name: 'a workspace of others', key: 'good', target: `${WORKSPACE}/eu-2`, expected: denied('outside_namespace') },
+  {
+    name: 'a workspace that nobody has',
+    key: 'good',
+    target: `${WORKSPACE}/nope`,
+    expected: denied('outside_namespace'),
+  },
+  {
+    name: 'a name is no external id',
+    key: 'good',
+    target: `${WORKSPACE}/acme-web-eu`,
+    expected: denied('outside_namespace'),
+  },
+  { name: 'a workspace inside', key: 'application', target: `${WORKSPACE}/us-1`, expected: allowed('application') },
+  {
+    name: 'a workspace that is not inside',
+    key: 'application',
+    target: `${WORKSPACE}/eu-2`,
+    expected: denied('outside_namespace'),
+  },
+  {
+    name: 'a type that the route does not name',
+    key: 'organization',
+    target: `${WORKSPACE}/eu-1`,
+    expected: denied('outside_namespace'),
+  },
+  { name: 'the organization above', key: 'good', target: '/v1/organizations/org-1', expected: allowed('good') },
+  {
+    name: 'the organization itself',
+    key: 'organization',
+    target: '/v1/organizations/org-1',
+    expected: allowed('organization'),
+  },
+  {
+    name: 'the organization above a group',
+    key: 'group',
+    target: '/v1/organizations/org-1',
+    expected: allowed('group'),
+  },
+  {
+    name: 'another organization',
+    key: 'elsewhere',
+    target: '/v1/organizations/org-1',
+    expected: denied('outside_namespace'),
+  },
+  { name: 'a group inside', key: 'application', target: '/v1/groups/admins-3', expected: allowed('application') },
+  {
+    name: 'creating inside',
+    key: 'application',
+    method: 'POST',
+    target: WORKSPACE,
+    body: '{"name":"x"}',
+    expected: allowed('application'),
+  },
+  {
+    name: 'creating where a key reaches itself only',
+    key: 'good',
+    method: 'POST',
+    target: WORKSPACE,
+    body: '{"name":"x"}',
+    expected: denied('outside_namespace'),
+  },
+  {
+    name: 'PUT of its own workspace',
+    key: 'good',
+    method: 'PUT',
+    target: `${WORKSPACE}/eu-1`,
+    body: '{}',
+    expected: allowed('good'),
+  },
+  {
+    name: 'a permission is told of before a namespace',
+    key: 'organization',
+    method: 'DELETE',
+    target: `${WORKSPACE}/eu-2`,
+    expected: denied('missing_permission', { permission: 'workspace:write' }),
+  },
+  {
+    name: 'one of its customers',
+    key: 'customers',
+    target: '/v1/customers/initech/orders',
+    expected: allowed('customers'),
+  },
+  {
+    name: 'a customer of others',
+    key: 'customers',
+    target: '/v1/customers/hooli/orders',
+    expected: denied('outside_customer'),
+  },
+  {
+    name: 'any customer of a key without customers',
+    key: 'good',
+    target: '/v1/customers/hooli/',
+    expected: allowed('good'),
+  },
+  { name: 'customers at the upstream', key: 'customers', target: '/v1/customers', expected: allowed('customers') },
+  { name: 'a route that names no customer', key: 'customers', expected: denied('outside_customer') },
+  {
+    name: 'a customer in other letters',
+    key: 'customers',
+    target: '/v1/customers/Initech/orders',
+    expected: denied('outside_customer'),
+  },
+]

@@ -1,0 +1,61 @@
+/** One key over four replicas, each a process: the limit is the key's, not each replica's. */
+import { beforeAll, describe, expect, test } from 'vitest'
+import { leaseSize } from '../../src/redis/leases.ts'
+import { fanOut, gcraIdeal, type PacedResult } from '../support/limits-fan-out.ts'
+import { aQuota, aRate, HOUR_US, MINUTE_US, SECOND_US } from '../support/make.ts'
+import { type RedisServer, startRedis } from '../support/redis.ts'
+
+const REPLICAS = 4
+
+let redis: RedisServer
+beforeAll(async () => {
+  redis = await startRedis()
+})
+
+describe('four replicas, asked at the same moment', () => {
+  test('grant exactly 100 of 400 requests within half a second, by a limit of 100 a minute', async () => {
+    const limits = [aRate({ requests: 100, perUs: MINUTE_US })]
+    let result: PacedResult | undefined
+    // what a machine under load spreads over more than that gets the next request back, at 600 ms
+    for (let tries = 0; tries < 5 && (result === undefined || result.lastMs - result.firstMs >= 590); tries++) {
+      const bucket = `kw_prod_fanout00000${tries}`
+      ;[result] = await fanOut(redis, REPLICAS, [{ bucket, limits, requests: 100, overMs: 450 }])
+    }
+    expect(result).toMatchObject({ accepted: 100, failed: 0, atOnce: 0 })
+  })
+
+  test('grant by leases no more than the limit, and no less than it without a lease of each', async () => {
+    const rate = aRate({ requests: 4000, perUs: HOUR_US })
+    const quota = aQuota({ requests: 5000, period: 'month' })
+    expect([leaseSize([rate]), leaseSize([quota])]).toEqual([20, 25])
+    const [byRate, byQuota] = await fanOut(redis, REPLICAS, [
+      { bucket: 'kw_prod_leased000001', limits: [rate], requests: 1500, overMs: 450 },
+      { bucket: 'kw_prod_leased000002', limits: [quota], requests: 1500, overMs: 450 },
+    ])
+    if (byRate === undefined || byQuota === undefined) throw new Error('no result')
+    expect(byRate.accepted).toBeLessThanOrEqual(gcraIdeal(rate, byRate))
+    expect(byRate.accepted).toBeGreaterThanOrEqual(rate.burst - REPLICAS * 20)
+    expect(byQuota.accepted).toBeLessThanOrEqual(5000)
+    expect(byQuota.accepted).toBeGreaterThanOrEqual(5000 - REPLICAS * 25)
+    expect([byRate.failed, byQuota.failed]).toEqual([0, 0])
+  })
+
+  test('at three times the limit grant what the limit has, within two in a hundred', async () => {
+    const exact = aRate({ requests: 200, perUs: 2 * SECOND_US })
+    const leased = aRate({ requests: 4000, perUs: 8 * SECOND_US })
+    expect([leaseSize([exact]), leaseSize([leased])]).toEqual([0, 20])
+    const overMs = 12_000
+    const results = await fanOut(redis, REPLICAS, [
+      { bucket: 'kw_prod_threefold001', limits: [exact], requests: (3 * 100 * 12) / REPLICAS, overMs },
+      { bucket: 'kw_prod_threefold002', limits: [leased], requests: (3 * 500 * 12) / REPLICAS, overMs },
+    ])
+    for (const [i, limit] of [exact, leased].entries()) {
+      const result = results[i]
+      if (result === undefined) throw new Error('no result')
+      const ideal = gcraIdeal(limit, result)
+      expect(result.failed).toBe(0)
+      expect(result.accepted / ideal).toBeGreaterThan(0.98)
+      expect(result.accepted / ideal).toBeLessThan(1.02)
+    }
+  })
+})
