@@ -14,6 +14,12 @@ export type Running = {
 /** Kernel ticks are 10 ms on every Linux that Node runs on (USER_HZ). */
 const TICK_MS = 10
 
+const started = new Set<ChildProcess>()
+// a measurement that fails leaves nothing behind that the next one would measure instead
+process.once('exit', () => {
+  for (const child of started) child.kill('SIGKILL')
+})
+
 export type Start = {
   readonly core: number
   readonly command: readonly string[]
@@ -23,10 +29,13 @@ export type Start = {
 }
 
 export async function start({ core, command, port, env }: Start): Promise<Running> {
+  if (await accepts(port)) throw new Error(`port ${port} is taken: another server would be measured`)
   const child = spawn('taskset', ['-c', String(core), ...command], {
     stdio: ['ignore', 'ignore', 'pipe'],
     env: { ...process.env, ...env },
   })
+  started.add(child)
+  child.once('exit', () => started.delete(child))
   let said = ''
   child.stderr.on('data', (chunk: Buffer) => {
     said = (said + chunk.toString()).slice(-2000)
