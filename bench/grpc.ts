@@ -2,10 +2,11 @@
  * The gRPC check, asked directly: against a bare node:http2 server, by the number of keys, with limits leased from Redis,
  * and how long single calls take at 5,000 a second. The server has one core, the load the other.
  */
-import { execFileSync } from 'node:child_process'
+import { execFile, execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { checkRequest } from './check-request.ts'
 import { codeOf, grpcLoad } from './h2load.ts'
 import { median } from './median.ts'
@@ -60,15 +61,25 @@ async function measure({ server, health, key }: Row): Promise<Figure> {
     const code = key === undefined ? 0 : await codeOf(server.port, message)
     if (code !== 0) throw new Error(`the check says ${code} to a good key`)
     const load = { core: LOAD_CORE, port: server.port, body, scratch }
-    await grpcLoad({ ...load, seconds: 2, perSecond: undefined })
+    await grpcLoad({ ...load, seconds: 2 })
     const from = running.cpuMs()
-    const { calls, perSecond } = await grpcLoad({ ...load, seconds: 4, perSecond: undefined })
+    const { calls, perSecond } = await grpcLoad({ ...load, seconds: 4 })
     const cpuUs = ((running.cpuMs() - from) * 1000) / calls
-    const paced = await grpcLoad({ ...load, seconds: 4, perSecond: PACE })
+    const paced = await pacedCalls(server.port, body)
     return { perSecond, cpuUs, p50Us: paced.p50Us, p99Us: paced.p99Us }
   } finally {
     await running.stop()
   }
+}
+
+type Paced = { readonly unanswered: number; readonly p50Us: number; readonly p99Us: number }
+
+async function pacedCalls(port: number, body: string): Promise<Paced> {
+  const command = [process.execPath, 'bench/paced.ts', String(port), body, String(PACE), '4']
+  const { stdout } = await promisify(execFile)('taskset', ['-c', String(LOAD_CORE), ...command])
+  const paced = JSON.parse(stdout) as Paced
+  if (paced.unanswered > 0) throw new Error(`${paced.unanswered} calls were not answered`)
+  return paced
 }
 
 const redisArgs = ['--port', String(REDIS), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no']

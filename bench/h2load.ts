@@ -1,4 +1,4 @@
-/** gRPC load by h2load on a core of its own: as much as goes, or so many calls a second with every call's time. */
+/** gRPC load by h2load on a core of its own: as many calls as the server answers, with 64 under way. */
 import { execFile, execFileSync } from 'node:child_process'
 import { readFileSync, rmSync } from 'node:fs'
 import { connect } from 'node:http2'
@@ -12,43 +12,43 @@ export type GrpcLoad = {
   /** A file with one framed message, sent over and over. */
   readonly body: string
   readonly seconds: number
-  /** Calls a second; undefined: as many as the server answers, with 64 under way. */
-  readonly perSecond: number | undefined
   readonly scratch: string
 }
 
-export type GrpcMeasured = {
-  readonly calls: number
-  readonly perSecond: number
-  /** Of single calls, in microseconds. */
-  readonly p50Us: number
-  readonly p99Us: number
-}
+export type GrpcMeasured = { readonly calls: number; readonly perSecond: number }
 
 const CONNECTIONS = 2
 const METHOD = '/envoy.service.auth.v3.Authorization/Check'
 const h2load = execFileSync('bash', ['hack/parts.sh', 'h2load'], { encoding: 'utf8' }).trim()
 
-export async function grpcLoad({ core, port, body, seconds, perSecond, scratch }: GrpcLoad): Promise<GrpcMeasured> {
+export async function grpcLoad({ core, port, body, seconds, scratch }: GrpcLoad): Promise<GrpcMeasured> {
   const log = join(scratch, 'h2load.log')
   rmSync(log, { force: true })
-  const amount =
-    perSecond === undefined
-      ? ['-D', String(seconds), '-m', '32']
-      : ['-n', String(perSecond * seconds), '--rps', String(perSecond / CONNECTIONS), '-m', '100']
   const headers = ['-H', 'content-type: application/grpc', '-H', 'te: trailers']
-  const args = [...amount, '-c', String(CONNECTIONS), '-t', '1', '-d', body, ...headers, '--log-file', log]
+  const args = [
+    '-D',
+    String(seconds),
+    '-m',
+    '32',
+    '-c',
+    String(CONNECTIONS),
+    '-t',
+    '1',
+    '-d',
+    body,
+    ...headers,
+    '--log-file',
+    log,
+  ]
   const url = `http://127.0.0.1:${port}${METHOD}`
   const { stdout } = await promisify(execFile)('taskset', ['-c', String(core), h2load, ...args, url])
   const lines = readFileSync(log, 'utf8').trimEnd().split('\n')
   const calls = lines.map((line) => line.split('\t').map(Number))
   const bad = calls.filter(([, status]) => status !== 200).length
   if (bad > 0 || calls.length === 0) throw new Error(`${bad} of ${calls.length} calls were no 200: ${stdout}`)
-  const times = calls.map(([, , us = 0]) => us).toSorted((a, b) => a - b)
   const starts = calls.map(([start = 0]) => start)
   const tookUs = Math.max(...ends(calls)) - starts.reduce((least, at) => Math.min(least, at), Number.POSITIVE_INFINITY)
-  const at = (share: number) => times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? 0
-  return { calls: calls.length, perSecond: (calls.length / tookUs) * 1e6, p50Us: at(0.5), p99Us: at(0.99) }
+  return { calls: calls.length, perSecond: (calls.length / tookUs) * 1e6 }
 }
 
 // the last call to start is, within microseconds of so long a run, the last to end

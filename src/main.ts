@@ -32,12 +32,18 @@ const io = {
   },
 }
 
+/** Within this time a signal is the same one once more: npm passes on what the whole process group was sent already. */
+const SAME_SIGNAL_MS = 500
+
 /** Aborts at the first SIGTERM or SIGINT; a second one ends the process at once, as a terminal's user expects. */
 function stopSignal(): AbortSignal {
   const controller = new AbortController()
+  let firstMs = 0
   const stop = () => {
-    if (controller.signal.aborted) process.exit(130)
-    controller.abort()
+    if (!controller.signal.aborted) {
+      firstMs = nowMs()
+      controller.abort()
+    } else if (nowMs() - firstMs > SAME_SIGNAL_MS) process.exit(130)
   }
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
@@ -105,7 +111,7 @@ listening(
 listening(
   program
     .command('authz')
-    .description('answer the checks of proxies, with the keys of a standalone that runs elsewhere')
+    .description('answer the checks of proxies, with the keys of a standalone beside it')
     .option('--manifests <dir>', 'folder with the manifests of that standalone; watched')
     .option('--data <dir>', 'data folder of that standalone; only read')
     .option(
@@ -118,7 +124,8 @@ listening(
     .option('--redis-cert <file>', 'certificate to show to it, PEM')
     .option('--redis-key <file>', 'private key of that certificate, PEM')
     .option('--redis-prefix <text>', 'before every key in it (default: keyward:)')
-    .option('--replicas <n>', 'how many of these there are, where Redis can not tell (default: 1)'),
+    .option('--replicas <n>', 'how many of these there are, where Redis can not tell (default: 1)')
+    .option('--replica <n>', 'which of them this one is, from 0, where Redis can not tell'),
   '9000 (HTTP check), 9001 (gRPC check) and 9090 (metrics, health)',
 ).action(async (flags: Record<string, unknown>) => {
   const { runAuthz } = await import('./authz/run.ts')

@@ -2,6 +2,7 @@
 import { UPSTREAM_HEADERS } from '../core/headers.ts'
 import { isReserved, RESERVED_PREFIX } from '../core/reserved.ts'
 import type { WireRequest } from './check-request-wire.ts'
+import type { Untold } from './forward-auth.ts'
 
 export type EnvoyHead = {
   /** Every claim of the authority that differs from the others. */
@@ -14,7 +15,7 @@ export type EnvoyHead = {
   readonly clientsOwn: readonly string[]
 }
 
-export type NoHead = { readonly untold: string; readonly code: 'ambiguous_path' | 'ambiguous_request' }
+export type NoHead = Untold & { readonly code: 'ambiguous_path' | 'ambiguous_request' }
 
 type Growing = {
   readonly hosts: string[]
@@ -32,9 +33,12 @@ const SET_BY_US: ReadonlySet<string> = new Set(UPSTREAM_HEADERS)
 
 export function readEnvoyHead(wire: WireRequest): EnvoyHead | NoHead {
   // Envoy gives the query with the path, and no fragment at all
-  if (wire.query !== '' || wire.fragment !== '') return ambiguousPath('a query or fragment beside the path')
+  if (wire.query !== '' || wire.fragment !== '') {
+    return { untold: 'a query or fragment beside the path', upTo: 'proxy', code: 'ambiguous_path' }
+  }
   if (!wire.pathAsBytes && (wire.path.split('?', 1)[0] ?? '').includes('!')) {
-    return ambiguousPath('a ! in the path, which may stand for any byte unless encode_raw_headers is on')
+    const untold = 'a ! in the path, which may stand for any byte unless encode_raw_headers is on'
+    return { untold, upTo: 'caller', code: 'ambiguous_path' }
   }
   const into: Growing = { hosts: wire.host === '' ? [] : [wire.host], headers: [], requestIds: [], clientsOwn: [] }
   const { headers } = wire
@@ -42,13 +46,11 @@ export function readEnvoyHead(wire: WireRequest): EnvoyHead | NoHead {
     const name = headers[i] ?? ''
     const value = headers[i + 1] ?? ''
     const untold = name.charCodeAt(0) === COLON ? takePseudo(into, wire, { name, value }) : take(into, name, value)
-    if (untold !== undefined) return { untold, code: 'ambiguous_request' }
+    if (untold !== undefined) return { untold, upTo: 'caller', code: 'ambiguous_request' }
   }
   const { hosts, requestIds, clientsOwn } = into
   return { hosts, headers: into.headers, requestId: requestIds.length === 1 ? requestIds[0] : undefined, clientsOwn }
 }
-
-const ambiguousPath = (untold: string): NoHead => ({ untold, code: 'ambiguous_path' })
 
 function takePseudo(
   into: Growing,

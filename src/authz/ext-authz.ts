@@ -4,6 +4,7 @@ import { challengeOf, deny, problemOf, statusOf } from '../core/denial.ts'
 import type { Fields } from '../core/headers.ts'
 import { type Ability, type CheckRequest, type Pin, usableRequestId } from '../core/request.ts'
 import type { Check } from '../enforce/check.ts'
+import type { UpTo } from '../runtime/notes.ts'
 import { readCheckRequest, type WireRequest } from './check-request-wire.ts'
 import { deniedResponse, okResponse } from './check-response-wire.ts'
 import { type NoHead, readEnvoyHead } from './envoy-head.ts'
@@ -12,8 +13,8 @@ import { only } from './forward-auth.ts'
 export type ExtAuthzParts = {
   readonly check: Check
   readonly newRequestId: () => string
-  /** A question that is about no request: a setting of the proxy, which its owner must hear of. */
-  readonly untold?: (family: string, verdict: Verdict) => void
+  /** A question that is about no single request; where that is up to the proxy, its owner must hear of it. */
+  readonly untold?: (family: string, verdict: Verdict, upTo: UpTo) => void
 }
 
 /**
@@ -54,8 +55,12 @@ type Asked = {
 const ABILITY: Ability = { removal: true, query: true, filter: false }
 
 const FAILED: Refusal = { ...deny('unavailable', 'the check failed'), caller: [] }
-const TOO_LONG: NoHead = { untold: 'a message longer than a check can be', code: 'ambiguous_request' }
-const TOO_MANY: NoHead = { untold: 'more header lines than servers commonly take', code: 'ambiguous_request' }
+const TOO_LONG = noHead('a message longer than a check can be')
+const TOO_MANY = noHead('more header lines than servers commonly take')
+
+function noHead(untold: string): NoHead {
+  return { untold, upTo: 'caller', code: 'ambiguous_request' }
+}
 
 function read({ newRequestId }: ExtAuthzParts, wire: WireRequest): Asked | NoHead {
   if (wire.tooMany) return TOO_MANY
@@ -91,7 +96,7 @@ function pinOf(extensions: readonly string[]): Pin | undefined {
 
 function refuseUntold({ newRequestId, untold }: ExtAuthzParts, no: NoHead, headers: Fields): Uint8Array {
   const verdict: Refusal = { ...deny(no.code, no.untold), caller: [] }
-  untold?.('grpc', verdict)
+  untold?.('grpc', verdict, no.upTo)
   return denied(verdict, usableRequestId(only(headers, 'x-request-id')) ?? newRequestId())
 }
 

@@ -1,8 +1,12 @@
 /** HTTP check for nginx, Traefik, Caddy, HAProxy, APISIX and Envoy: one endpoint per family, never guessed from headers. */
 import type { Ability, CheckRequest } from '../core/request.ts'
+import type { UpTo } from '../runtime/notes.ts'
+
+/** Why there is no single request to decide about. */
+export type Untold = { readonly untold: string; readonly upTo: UpTo }
 
 /** What a proxy tells us of the caller's request, or why it can not be told. */
-export type Told = CheckRequest | { readonly untold: string }
+export type Told = CheckRequest | Untold
 
 export type HttpIn = {
   readonly method: string
@@ -53,7 +57,7 @@ const NGINX: Family = {
   read: ({ headers }, { requestId }) => {
     const [method, target] = [only(headers, 'x-original-method'), only(headers, 'x-original-uri')]
     if (method === undefined || target === undefined)
-      return { untold: 'not one X-Original-Method and one X-Original-URI' }
+      return { untold: 'not one X-Original-Method and one X-Original-URI', upTo: 'proxy' }
     const hosts = valuesOf(headers, 'host')
     return {
       method,
@@ -75,7 +79,7 @@ const FORWARDED: Family = {
   read: ({ headers }, { trustedHops, requestId }) => {
     const [method, target] = [only(headers, 'x-forwarded-method'), only(headers, 'x-forwarded-uri')]
     if (method === undefined || target === undefined)
-      return { untold: 'not one X-Forwarded-Method and one X-Forwarded-Uri' }
+      return { untold: 'not one X-Forwarded-Method and one X-Forwarded-Uri', upTo: 'proxy' }
     return {
       method,
       target,

@@ -5,15 +5,16 @@ import { challengeOf, deny, problemOf, statusOf } from '../core/denial.ts'
 import { usableRequestId } from '../core/request.ts'
 import type { Check } from '../enforce/check.ts'
 import { KEEP_ALIVE_S } from '../runtime/listen.ts'
+import type { UpTo } from '../runtime/notes.ts'
 import { sendWhole } from '../runtime/whole-response.ts'
-import { type Family, familyOf, only } from './forward-auth.ts'
+import { type Family, familyOf, only, type Untold } from './forward-auth.ts'
 
 export type HttpCheckParts = {
   readonly check: Check
   readonly trustedHops: number
   readonly newRequestId: () => string
-  /** A proxy that does not say what it is asked: a setting of the proxy, which its owner must hear of. */
-  readonly untold: (family: string, verdict: Verdict) => void
+  /** A question that is about no single request; where that is up to the proxy, its owner must hear of it. */
+  readonly untold: (family: string, verdict: Verdict, upTo: UpTo) => void
   /** The Date of the moment. */
   readonly date: () => string
 }
@@ -41,7 +42,7 @@ function ask(parts: HttpCheckParts, family: Family, request: IncomingMessage, re
     headers.length > 2 * MAX_HEADER_LINES
       ? TOO_MANY
       : family.read(incoming, { trustedHops: parts.trustedHops, requestId })
-  const verdict = 'untold' in told ? refuseUntold(parts, family, told.untold) : parts.check(told)
+  const verdict = 'untold' in told ? refuseUntold(parts, family, told) : parts.check(told)
   if (!(verdict instanceof Promise)) {
     answer(parts, response, { verdict, requestId, family })
     return
@@ -52,15 +53,15 @@ function ask(parts: HttpCheckParts, family: Family, request: IncomingMessage, re
   )
 }
 
-function refuseUntold({ untold }: HttpCheckParts, family: Family, why: string): Verdict {
-  const verdict: Verdict = { ...deny('ambiguous_request', why), caller: [] }
-  untold(family.name, verdict)
+function refuseUntold({ untold }: HttpCheckParts, family: Family, no: Untold): Verdict {
+  const verdict: Verdict = { ...deny('ambiguous_request', no.untold), caller: [] }
+  untold(family.name, verdict, no.upTo)
   return verdict
 }
 
 /** A hundred of the caller's, and what its proxy adds. */
 const MAX_HEADER_LINES = 128
-const TOO_MANY = { untold: 'more header lines than servers commonly take' }
+const TOO_MANY: Untold = { untold: 'more header lines than servers commonly take', upTo: 'caller' }
 const FAILED: Verdict = { ...deny('unavailable', 'the check failed'), caller: [] }
 
 /** A check has no use for a body. A short one is read and forgotten, since some proxies send it all the same. */

@@ -29,12 +29,15 @@ import {
 } from '../runtime/running.ts'
 import { jitter, nowMs, nowUs, uuid } from '../runtime/system.ts'
 import type { WatchedTls } from '../runtime/tls.ts'
-import { AUTHZ } from './config.ts'
+import { AUTHZ, withReplica } from './config.ts'
 import { makeListeners } from './listeners.ts'
 
 const COMMAND = 'keyward authz'
 
-export const AuthzConfig = withUsableTls(z.object({ ...AUTHZ, ...redisOptions }))
+/** How soon an authz that nobody asks notices that Redis is gone. */
+const LOOK_EVERY_MS = 1000
+
+export const AuthzConfig = withReplica(withUsableTls(z.object({ ...AUTHZ, ...redisOptions })))
 type AuthzConfig = z.output<typeof AuthzConfig>
 
 /** Runs until it is asked to stop. Resolves to the exit code: 0, 1 where it could not run, 2 where it was called wrongly. */
@@ -111,13 +114,21 @@ const limitsOf = (parts: Serving, metrics: Metrics): Limits =>
   parts.redis === undefined ? limitsHere(parts) : limitsIn(parts.redis, parts, metrics)
 
 /** Each process by itself: the whole of a limit, or its part where there are known to be others. */
-function limitsHere({ config: { replicas }, log }: Serving): Limits {
-  const drawn = Math.floor(jitter() * replicas)
+function limitsHere({ config: { replicas, replica: rank }, log }: Serving): Limits {
   const limiter =
-    replicas === 1 ? localLimiter(nowUs) : localShare({ nowUs, place: () => ({ replicas, rank: drawn }), alone: true })
-  const grants = replicas === 1 ? 'the whole of each limit' : `one part in ${replicas} of each limit`
-  log.warn({ replicas }, `limits are per process, without --redis: this one grants ${grants}`)
+    replicas === 1 ? localLimiter(nowUs) : localShare({ nowUs, place: () => ({ replicas, rank }), alone: true })
+  log.warn(
+    { replicas, replica: rank },
+    `limits are per process, without --redis: this one grants ${grants(replicas, rank)}`,
+  )
   return { limiter, mode: () => 'process', stop: async () => undefined }
+}
+
+function grants(replicas: number, rank: number | undefined): string {
+  if (replicas === 1) return 'the whole of each limit'
+  const part = `one part in ${replicas} of each limit`
+  if (rank !== undefined) return part
+  return `${part}, and one request at least: a limit below ${replicas} may be granted up to ${replicas} times, unless --replica says which one this is`
 }
 
 function limitsIn(redis: RedisConfig, { config, log }: Serving, metrics: Metrics): Limits {
@@ -137,7 +148,7 @@ function limitsIn(redis: RedisConfig, { config, log }: Serving, metrics: Metrics
   })
   const limiter = sharedLimiter({
     shared,
-    rank: replicas.rank,
+    rank: () => replicas.rank() ?? config.replica,
     replicas: config.replicas,
     nowUs,
     nowMs: () => performance.now(),
@@ -149,10 +160,12 @@ function limitsIn(redis: RedisConfig, { config, log }: Serving, metrics: Metrics
     jitter,
     ...notes,
   })
+  const look = setInterval(limiter.look, LOOK_EVERY_MS).unref()
   return {
     limiter,
     mode: limiter.mode,
     stop: async () => {
+      clearInterval(look)
       limiter.stop()
       await shared.stop()
       await replicas.stop()

@@ -28,7 +28,7 @@ export type ModeChange = {
   readonly mode: LimitsMode
   /** The code of the trouble that ended the mode before; undefined where it was none. */
   readonly why: string | undefined
-  /** How long the mode before lasted; undefined for the first. */
+  /** How long the mode before lasted; undefined where the limits were never shared yet. */
   readonly lastedMs: number | undefined
 }
 
@@ -52,12 +52,14 @@ export type SharedLimiterParts = DeadlineParts &
     readonly jitter: () => number
     /** How many replicas there are, where the shared limits never said. */
     readonly replicas: number
-    /** Which of them this one is, from 0; undefined: not known, then it is drawn. */
+    /** Which of them this one is, from 0; undefined: not known. */
     readonly rank?: () => number | undefined
   }
 
 export type SharedLimiter = Limiter & {
   readonly mode: () => LimitsMode
+  /** Asks the shared limits where nobody did since the last look: to be called every second or so, so that what is seen is true. */
+  readonly look: () => void
   /** Nothing is probed any more. */
   readonly stop: () => void
 }
@@ -69,11 +71,7 @@ const SLOW_MS = 12
 
 export function sharedLimiter(parts: SharedLimiterParts): SharedLimiter {
   const { shared, nowMs, onMode, onRoundTrip, onFallback, onTrouble } = parts
-  const drawn = parts.jitter()
-  const place = () => {
-    const replicas = Math.max(1, shared.replicas() ?? parts.replicas)
-    return { replicas, rank: (parts.rank?.() ?? Math.floor(drawn * replicas)) % replicas }
-  }
+  const place = () => ({ replicas: Math.max(1, shared.replicas() ?? parts.replicas), rank: parts.rank?.() })
   const share = localShare({ nowUs: parts.nowUs, place })
   const waits = deadlines(WAIT_MS, parts)
   const probes = deadlines(SILENT_MS, parts)
@@ -81,8 +79,11 @@ export function sharedLimiter(parts: SharedLimiterParts): SharedLimiter {
   let changedMs = nowMs()
   let mode: LimitsMode = 'shared'
   let why: string | undefined
-  let probing = false
+  /** The probe that is under way: the only one whose end counts. */
+  let probing: object | undefined
   let stopped = false
+  /** Since the last look, and ever. */
+  let [answered, everShared] = [false, false]
   let takeBack = (): void => undefined
 
   const moment = () => ({ nowMs: nowMs(), jitter: parts.jitter() })
@@ -90,12 +91,17 @@ export function sharedLimiter(parts: SharedLimiterParts): SharedLimiter {
   const turn = (to: Breaker): void => {
     const before = breaker
     breaker = to
-    if (to.phase === 'open' && before.phase !== 'open') rest(to.nextMs - nowMs())
+    if (to.phase === 'open' && before.phase !== 'open') {
+      // what was asked before says nothing about later: while open there is the timer alone, and then the probe that it begins
+      probing = undefined
+      rest(to.nextMs - nowMs())
+    }
     const now: LimitsMode = to.phase === 'closed' ? 'shared' : 'fallback'
     if (now === mode) return
     mode = now
     const at = nowMs()
-    onMode({ mode, why: mode === 'fallback' ? why : undefined, lastedMs: at - changedMs })
+    const lastedMs = mode === 'fallback' && !everShared ? undefined : at - changedMs
+    onMode({ mode, why: mode === 'fallback' ? why : undefined, lastedMs })
     changedMs = at
     // whoever waits now would wait in vain
     if (mode === 'fallback') waits.giveUp()
@@ -119,20 +125,23 @@ export function sharedLimiter(parts: SharedLimiterParts): SharedLimiter {
     onTrouble(code)
     why = code
     saw(seen)
-    if (breaker.phase !== 'closed' || probing) return
+    if (breaker.phase !== 'closed' || probing !== undefined) return
     // one answer that did not come says little; where there are few requests, the next would come after seconds
+    confirm()
+  }
+
+  const confirm = (): void =>
     probe((seen) => {
       if (seen === 'failure' || seen === 'late') turn(opened(breaker, moment()))
     })
-  }
 
   const probe = (then: (seen: Seen) => void): void => {
-    if (probing) return
-    probing = true
+    const own = {}
+    probing = own
     const startMs = nowMs()
     const ends = (seen: Seen, code?: string): void => {
-      probing = false
-      if (stopped) return
+      if (stopped || probing !== own) return
+      probing = undefined
       if (code !== undefined) {
         onTrouble(code)
         why = code
@@ -140,13 +149,17 @@ export function sharedLimiter(parts: SharedLimiterParts): SharedLimiter {
       then(seen)
     }
     probes.wait(shared.ping(), {
-      done: () => ends(nowMs() - startMs > WAIT_MS ? 'slow' : 'success'),
+      done: () => {
+        everShared = true
+        ends(nowMs() - startMs > WAIT_MS ? 'slow' : 'success')
+      },
       failed: (error) => ends('failure', codeOf(error)),
       late: () => ends('late', LATE),
     })
   }
 
   const heard = (bucket: string, spent: Spent): Spent => {
+    everShared = true
     const uncounted = share.told(bucket, spent)
     if (uncounted.length > 0) shared.remind?.(bucket, uncounted).catch((error) => onTrouble(codeOf(error)))
     return spent
@@ -166,6 +179,11 @@ export function sharedLimiter(parts: SharedLimiterParts): SharedLimiter {
 
   return {
     mode: () => mode,
+    look: () => {
+      const idle = !answered
+      answered = false
+      if (idle && !stopped && breaker.phase === 'closed' && probing === undefined) confirm()
+    },
     stop: () => {
       stopped = true
       takeBack()
@@ -184,6 +202,7 @@ export function sharedLimiter(parts: SharedLimiterParts): SharedLimiter {
           done: (spent) => {
             const tookMs = nowMs() - startMs
             onRoundTrip(tookMs)
+            answered = true
             saw(tookMs > SLOW_MS ? 'slow' : 'success')
             resolve(heard(bucket, spent))
           },

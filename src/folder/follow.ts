@@ -42,6 +42,8 @@ export function follow(parts: FollowParts): Following {
   const keys: KeyIndex = makeKeyIndex()
   const inForce = makeInForce(keys)
   let forms: readonly AcceptedChange[] = []
+  /** The last judgement failed: it may have taken the forms, but nothing has come of them. */
+  let unjudged = false
   let phase: 'store' | 'folder' | 'followed' = 'store'
   let ready = false
   let problem: string | undefined
@@ -89,14 +91,19 @@ export function follow(parts: FollowParts): Following {
     problem = problemIn(reading, data)
     const news = typeof reading === 'object' && 'forms' in reading ? reading : undefined
     if (news !== undefined) forms = [...forms, ...news.forms]
-    // a judgement that failed has not taken them
-    if (phase === 'followed' && forms.length > 0) await folder.rejudge().catch(failed)
+    if (phase === 'followed' && (forms.length > 0 || unjudged)) await rejudge()
     if (news !== undefined) await keyView.update(news.secretsOf)
     return news !== undefined || reading === 'unchanged'
   }
 
-  const failed = (error: unknown): void => {
-    problem = `the manifests can't be judged again: ${error instanceof Error ? error.message : 'unknown'}`
+  const rejudge = async (): Promise<void> => {
+    try {
+      await folder.rejudge()
+      unjudged = false
+    } catch (error) {
+      unjudged = true
+      problem = `the manifests can't be judged again: ${error instanceof Error ? error.message : 'unknown'}`
+    }
   }
 
   const begin = async (): Promise<void> => {

@@ -62,7 +62,11 @@ export function readRedisConfig(given: RedisOptionValues): RedisConfigured {
   return { ok: true, config: { at, username, password, sentinelPassword, tls, prefix: given.redisPrefix } }
 }
 
-const named = (option: string, problem: string): string => `${flagOf(option)} (${variableOf(option)}): ${problem}`
+/** The password has no flag to be named by. */
+const named = (option: string, problem: string): string =>
+  option === 'redisPassword'
+    ? `${variableOf(option)}: ${problem}`
+    : `${flagOf(option)} (${variableOf(option)}): ${problem}`
 
 const DEPENDENT = [
   'redisPassword',

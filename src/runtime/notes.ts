@@ -10,10 +10,13 @@ export type NotesParts = {
   readonly nowMs: () => number
 }
 
+/** Who can have it otherwise: the owner of the proxy by a setting, or whoever writes the request. */
+export type UpTo = 'proxy' | 'caller'
+
 export type Notes = {
   readonly check: (listener: string) => (request: CheckRequest, verdict: Verdict) => void
-  /** A check whose proxy does not say what it asks about. */
-  readonly untold: (family: string, verdict: Verdict) => void
+  /** A check that is about no single request, so that nothing was decided. */
+  readonly untold: (family: string, verdict: Verdict, upTo: UpTo) => void
   /** What the reverse proxy had to say for itself. */
   readonly proxy: (kind: string, requestId: string, why: string) => void
 }
@@ -46,11 +49,14 @@ export function makeNotes({ metrics, log, nowMs }: NotesParts): Notes {
       const why = verdict.kind === 'allow' ? undefined : verdict.why
       log.debug({ listener, requestId, method, keyId: verdict.record?.keyId, code, why }, 'check')
     },
-    untold: (family, verdict) => {
+    untold: (family, verdict, upTo) => {
+      const listener = family === 'grpc' ? 'grpc' : 'http'
       const code = verdict.kind === 'allow' ? 'allow' : verdict.code
-      metrics.countCheck('http', '', code)
+      metrics.countCheck(listener, '', code)
       const why = verdict.kind === 'allow' ? undefined : verdict.why
-      warn(`untold ${family}`, { family, why }, 'a proxy does not say what it asks about')
+      // a warning that any caller can cause would tell the owner of a proxy of nothing
+      if (upTo === 'proxy') warn(`untold ${family}`, { family, why }, 'a proxy does not say what it asks about')
+      else log.debug({ listener, family, code, why }, 'check')
     },
     proxy: (kind, requestId, why) => {
       metrics.countAnswer(kind)

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { AuthzConfig } from '../../src/authz/run.ts'
 import { loadConfig } from '../../src/runtime/config.ts'
 import { StandaloneConfig } from '../../src/standalone/config.ts'
 
@@ -41,4 +42,19 @@ test('every problem is named at once, by flag and variable, with what would be r
     'KEYWARD_PROT_OFFSET: no such variable; there are KEYWARD_MANIFESTS, KEYWARD_DATA, KEYWARD_UPSTREAM, KEYWARD_NEW_KEYS, KEYWARD_PORT_OFFSET, KEYWARD_LISTEN, KEYWARD_TLS_CERT, KEYWARD_TLS_KEY, KEYWARD_CLIENT_CA, KEYWARD_TRUSTED_HOPS, KEYWARD_LOG_LEVEL',
     'manifest: the configuration file knows manifests, data, upstream, newKeys, portOffset, listen, tlsCert, tlsKey, clientCa, trustedHops, logLevel',
   ])
+})
+
+test('which of the replicas this one is counts from 0, and is below their number', () => {
+  const authz = (flags: Record<string, unknown>, env: Record<string, string> = {}) =>
+    loadConfig(AuthzConfig, { flags: { manifests: 'm', data: 'd', ...flags }, env, file: undefined })
+  expect(authz({ replicas: '3' }, { KEYWARD_REPLICA: '2' })).toMatchObject({
+    ok: true,
+    config: { replicas: 3, replica: 2 },
+  })
+  const below = '--replica (KEYWARD_REPLICA): must be below --replicas: the first of them is 0'
+  expect(authz({ replicas: '3', replica: '3' })).toEqual({ ok: false, problems: [below] })
+  expect(authz({ replica: '1' })).toEqual({ ok: false, problems: [below] })
+  expect(authz({ replica: '1', portOffset: 'many' })).toMatchObject({
+    problems: ['--port-offset (KEYWARD_PORT_OFFSET): a whole number is needed', below],
+  })
 })

@@ -8,10 +8,10 @@ const MINUTE_US = 60_000_000
 const rate = (requests: number, burst = requests) => ({ kind: 'rate', requests, perUs: MINUTE_US, burst }) as const
 const daily = (requests: number) => ({ kind: 'quota', requests, period: 'day' }) as const
 
-function cluster(replicas: number, alone = false) {
+function cluster(replicas: number, alone = false, ranked = true) {
   let now = NOON_US
   const shares = Array.from({ length: replicas }, (_, rank) =>
-    localShare({ nowUs: () => now, place: () => ({ replicas, rank }), alone }),
+    localShare({ nowUs: () => now, place: () => ({ replicas, rank: ranked ? rank : undefined }), alone }),
   )
   const ask = (limits: readonly Limit[], bucket = 'a') =>
     shares.reduce((granted, share) => granted + (share.spend(bucket, limits).ok ? 1 : 0), 0)
@@ -211,6 +211,64 @@ test('replicas that never share anything grant the whole of each limit together,
   expect([all([rate(100)], 'a'), all([daily(1001)], 'b'), all([rate(2)], 'c')]).toEqual([100, 1001, 2])
   pass(MINUTE_US)
   expect([all([rate(100)], 'a'), all([daily(1001)], 'b'), all([rate(2)], 'c')]).toEqual([100, 0, 2])
+})
+
+describe('replicas that do not know which one they are', () => {
+  const blind = (replicas: number) => cluster(replicas, true, false)
+
+  test.each([
+    [rate(100), 4, 100],
+    [rate(10), 4, 8],
+    [rate(1), 4, 4],
+    [rate(60, 1), 4, 4],
+    [daily(1001), 4, 1000],
+    [daily(3), 4, 4],
+  ])('grant of %o, %i of them: %i at once, whichever key it is', (limit, replicas, granted) => {
+    const { all } = blind(replicas)
+    for (let key = 0; key < 8; key++) expect(all([limit], `key-${key}`)).toBe(granted)
+  })
+
+  test('each serve every key', () => {
+    const { shares } = blind(4)
+    for (let key = 0; key < 8; key++) {
+      for (const share of shares) expect(share.spend(`key-${key}`, [rate(1), daily(1)]).ok).toBe(true)
+    }
+  })
+
+  test('keep to the rate after that', () => {
+    const { all, during } = blind(4)
+    all([rate(1)])
+    expect(during(40 * MINUTE_US, [rate(1)])).toBeLessThanOrEqual(40)
+    expect(during(4 * MINUTE_US, [rate(1)])).toBe(4)
+  })
+
+  test('whatever the limit, grant no more of it than it is or they are, and each of them something', () => {
+    const tries = fc.record({
+      requests: fc.integer({ min: 1, max: 500 }),
+      replicas: fc.integer({ min: 1, max: 9 }),
+      seconds: fc.integer({ min: 0, max: 90 }),
+    })
+    fc.assert(
+      fc.property(tries, ({ requests, replicas, seconds }) => {
+        for (const limit of [rate(requests), daily(requests)]) {
+          const { all, pass } = blind(replicas)
+          const atOnce = all([limit])
+          expect(atOnce).toBeGreaterThanOrEqual(replicas)
+          expect(atOnce).toBeLessThanOrEqual(Math.max(requests, replicas))
+          pass(seconds * 1_000_000)
+          const later = all([limit])
+          expect(later).toBeLessThanOrEqual(limit.kind === 'rate' ? (requests * seconds) / 60 + replicas : 0)
+        }
+      }),
+      { numRuns: 200 },
+    )
+  })
+
+  test('serve every key in time where shared limits were never reached', () => {
+    const { during, shares } = cluster(4, false, false)
+    expect(during(8 * MINUTE_US, [rate(1)])).toBeGreaterThanOrEqual(4)
+    for (const share of shares) expect(share.spend('b', [daily(10)]).ok).toBe(true)
+  })
 })
 
 test('a clock that is set back takes nothing from anybody for long', () => {

@@ -62,7 +62,30 @@ test('an upstream in trouble is told at once, then every ten seconds with how of
 
 test('a proxy that does not say what it asks about is counted and told', () => {
   const { notes, lines, counted } = notesWith('info')
-  notes.untold('nginx', { ...deny('ambiguous_request', 'not one X-Original-URI'), caller: [] })
+  notes.untold('nginx', { ...deny('ambiguous_request', 'not one X-Original-URI'), caller: [] }, 'proxy')
   expect(counted).toEqual(['http  ambiguous_request'])
   expect(lines[0]).toMatchObject({ level: 'warn', fields: { family: 'nginx', why: 'not one X-Original-URI' } })
+})
+
+test('what a caller wrote that is no single request is counted, and no warning about the proxy', () => {
+  for (const level of ['info', 'debug'] as const) {
+    const { notes, lines, counted } = notesWith(level)
+    notes.untold('grpc', { ...deny('ambiguous_path', 'a ! in the path'), caller: [] }, 'caller')
+    notes.untold('nginx', { ...deny('ambiguous_request', 'too many'), caller: [] }, 'caller')
+    expect(counted).toEqual(['grpc  ambiguous_path', 'http  ambiguous_request'])
+    expect(lines.filter((line) => line.level !== 'debug')).toEqual([])
+  }
+})
+
+test('a question of the gRPC listener is counted there', () => {
+  const { notes, lines, counted } = notesWith('info')
+  notes.untold('grpc', { ...deny('ambiguous_path', 'a query beside the path'), caller: [] }, 'proxy')
+  expect(counted).toEqual(['grpc  ambiguous_path'])
+  expect(lines).toEqual([
+    {
+      level: 'warn',
+      fields: { family: 'grpc', why: 'a query beside the path' },
+      message: 'a proxy does not say what it asks about',
+    },
+  ])
 })

@@ -7,16 +7,15 @@ import { fakeTime } from '../support/fake-time.ts'
 
 const LIMITS: readonly Limit[] = [{ kind: 'rate', requests: 100, perUs: 60_000_000, burst: 100 }]
 
-function setUp(replicas = 1) {
-  const time = fakeTime()
-  const shared = fakeSharedLimits(time.nowUs, replicas)
+function setUp(time = fakeTime()) {
+  const shared = fakeSharedLimits(time.nowUs, 1)
   const changes: ModeChange[] = []
   const counted = { fallbacks: 0, roundTrips: 0, troubles: new Map<string, number>() }
   const limiter = sharedLimiter({
     ...time,
     shared,
     jitter: () => 0.5,
-    replicas,
+    replicas: 1,
     rank: () => 0,
     onMode: (change) => changes.push(change),
     onRoundTrip: () => counted.roundTrips++,
@@ -144,6 +143,34 @@ describe('shared limits that are back', () => {
     expect(changes[1]?.lastedMs).toBeLessThan(11_250)
   })
 
+  // at first a probe from before the fallback still hangs, and is not over when the next one is due
+  test.each([0, 25, 100, 240, 300, 330, 700])(
+    'are used again though this process stood still after %i ms',
+    async (ms) => {
+      const unread: (() => void)[] = []
+      let still = false
+      const onceRead = (act: () => void) => (still ? void unread.push(act) : act())
+      const { shared, time, ask, limiter } = setUp({ ...fakeTime(), onceRead })
+      shared.be('fail')
+      const asked = Array.from({ length: 6 }, () => ask())
+      // the errors are on their way, and nothing answers any more
+      shared.be('stall')
+      await time.pass(ms)
+      expect([limiter.mode(), (await Promise.all(asked)).length]).toEqual(['fallback', 6])
+      // all timers are due before anything is read
+      still = true
+      await time.pass(400)
+      still = false
+      for (const act of unread.splice(0)) act()
+      const before = shared.sent().length
+      await time.pass(700)
+      expect(shared.sent().length).toBeGreaterThan(before)
+      shared.be('answer')
+      await time.pass(1250)
+      expect([limiter.mode(), (await ask())?.ok]).toEqual(['shared', true])
+    },
+  )
+
   test('hear of what was granted meanwhile', async () => {
     const { shared, time, ask, timed, limiter } = setUp()
     for (let i = 0; i < 90; i++) await ask()
@@ -167,5 +194,29 @@ describe('shared limits that are back', () => {
     let after = 0
     for (let i = 0; i < 50; i++) if ((await ask())?.ok) after++
     expect(after).toBeLessThan(5)
+  })
+})
+
+describe('shared limits that nobody asks', () => {
+  test('are looked at, and fall back when they are gone', async () => {
+    const { shared, time, limiter, changes } = setUp()
+    shared.be('fail')
+    limiter.look()
+    await time.pass(100)
+    expect(changes).toMatchObject([{ mode: 'fallback', why: 'redis_readonly' }])
+    // never shared before, so there is nothing to say of how long
+    expect(changes[0]?.lastedMs).toBeUndefined()
+    shared.be('answer')
+    await time.pass(1250)
+    expect(limiter.mode()).toBe('shared')
+  })
+
+  test('are left alone where requests asked them meanwhile', async () => {
+    const { shared, limiter, ask } = setUp()
+    await ask()
+    limiter.look()
+    expect(shared.sent()).not.toContain('ping')
+    limiter.look()
+    expect(shared.sent()).toContain('ping')
   })
 })

@@ -100,7 +100,7 @@ describe('authz without --redis', () => {
     let granted = 1
     while ((await spend(authz, credential)).status === 200) granted++
     expect(granted).toBeLessThanOrEqual(10)
-    expect(authz.output()).toContain('this one grants one part in 3 of each limit')
+    expect(authz.output()).toContain('this one grants one part in 3 of each limit, and one request at least')
     expect(await metricsOf(authz)).toContain('keyward_limits_mode{mode="process"} 1')
     await Promise.all([authz.stop(), standalone.stop()])
   })

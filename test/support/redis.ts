@@ -1,8 +1,9 @@
 /** Real Redis: one server (redis-server.ts), a master with replicas under Sentinels, a Cluster. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { ServerCertificate } from './certificates.ts'
 import { freePort, temporaryFolder } from './process.ts'
-import { launchRedis, type RedisServer, startRedis } from './redis-server.ts'
+import { launchRedis, type RedisOptions, type RedisServer, startRedis } from './redis-server.ts'
 import { until } from './until.ts'
 
 export { type RedisOptions, type RedisServer, startRedis } from './redis-server.ts'
@@ -31,15 +32,23 @@ const FAST = [
   ...['tilt-period', '100', 'election-timeout', '1000'],
 ]
 
+export type SentinelsOptions = {
+  /** Everything speaks TLS only, the servers among themselves too. */
+  readonly tls?: ServerCertificate
+  /** Of the Sentinels, not of the servers. */
+  readonly sentinelPassword?: string
+}
+
 /** 1 master, 2 replicas, 3 Sentinels that know of each other. A master that is gone for 500 ms is replaced, in some 1.5 s. */
-export async function startSentinels(): Promise<Sentinels> {
+export async function startSentinels(options: SentinelsOptions = {}): Promise<Sentinels> {
+  const encrypted = encryptedBy(options.tls, ['--tls-replication', 'yes'])
   // a master waits 5 s for further replicas unless told
-  const replicating = ['--repl-diskless-sync-delay', '0']
-  const master = await startRedis({ args: replicating })
+  const replicating = ['--repl-diskless-sync-delay', '0', ...encrypted.args]
+  const master = await startRedis({ ...encrypted, args: replicating })
   const follow = [...replicating, '--replicaof', '127.0.0.1', String(master.port)]
   const [replicas, sentinels] = await Promise.all([
-    Promise.all([1, 2].map(() => startRedis({ args: follow }))),
-    Promise.all(DOWN_AFTER_MS.map((downAfterMs) => startSentinel(master.port, downAfterMs))),
+    Promise.all([1, 2].map(() => startRedis({ ...encrypted, args: follow }))),
+    Promise.all(DOWN_AFTER_MS.map((downAfterMs) => startSentinel(master.port, downAfterMs, options))),
   ])
   await until(
     'both replicas follow the master',
@@ -60,24 +69,56 @@ export async function startSentinels(): Promise<Sentinels> {
   return { master, replicas, sentinels, name: NAME, masterPort: () => masterPort(sentinels) }
 }
 
-async function startSentinel(masterPort: number, downAfterMs: number): Promise<RedisServer> {
+function encryptedBy(
+  tls: ServerCertificate | undefined,
+  args: readonly string[],
+): RedisOptions & { readonly args: readonly string[] } {
+  return tls === undefined ? { args: [] } : { tls, args }
+}
+
+async function startSentinel(
+  masterPort: number,
+  downAfterMs: number,
+  { tls, sentinelPassword }: SentinelsOptions,
+): Promise<RedisServer> {
   const [port, dir] = [await freePort(), temporaryFolder()]
   const file = join(dir, 'sentinel.conf')
   writeFileSync(
     file,
-    `port ${port}
+    `${portLines(port, tls)}
 bind 127.0.0.1
 dir ${dir}
 sentinel monitor ${NAME} 127.0.0.1 ${masterPort} 2
 sentinel down-after-milliseconds ${NAME} ${downAfterMs}
 sentinel failover-timeout ${NAME} 2000
 sentinel parallel-syncs ${NAME} 2
+${sentinelPassword === undefined ? '' : `requirepass ${sentinelPassword}\nsentinel sentinel-pass ${sentinelPassword}`}
 `,
   )
-  const sentinel = await launchRedis({ port, scheme: 'redis', dir, args: [file, '--sentinel'], cliArgs: [] })
+  const sentinel = await launchRedis({
+    port,
+    scheme: tls === undefined ? 'redis' : 'rediss',
+    dir,
+    args: [file, '--sentinel'],
+    cliArgs: [
+      ...(tls === undefined ? [] : ['--tls', '--cacert', tls.caFile]),
+      ...(sentinelPassword === undefined ? [] : ['--pass', sentinelPassword, '--no-auth-warning']),
+    ],
+  })
   // an older Sentinel does not know this, and is only slower
   await sentinel.cli('SENTINEL', 'DEBUG', ...FAST)
   return sentinel
+}
+
+function portLines(port: number, tls: ServerCertificate | undefined): string {
+  if (tls === undefined) return `port ${port}`
+  return `port 0
+tls-port ${port}
+tls-cert-file ${tls.certFile}
+tls-key-file ${tls.keyFile}
+tls-ca-cert-file ${tls.caFile}
+tls-auth-clients no
+tls-replication yes`
 }
 
 async function knownTo(sentinel: RedisServer): Promise<{ readonly slaves: number; readonly others: number }> {
@@ -98,16 +139,23 @@ const SLOTS = 16_384
 const MASTERS = 3
 
 /** 3 masters without replicas, each with a third of the slots; all of them say that the cluster is ok (some 2 s). */
-export async function startRedisCluster(): Promise<{ readonly nodes: readonly RedisServer[] }> {
+export async function startRedisCluster(
+  options: { readonly tls?: ServerCertificate } = {},
+): Promise<{ readonly nodes: readonly RedisServer[] }> {
+  const encrypted = encryptedBy(options.tls, ['--tls-cluster', 'yes'])
   const places = await Promise.all(
     Array.from({ length: MASTERS }, async () => ({ port: await freePort(), bus: await freePort() })),
   )
   const nodes = await Promise.all(
     places.map(({ port, bus }) =>
       startRedis({
+        ...encrypted,
         port,
-        // the bus is at port + 10000 unless told, which may be anybody's
-        args: ['--cluster-enabled', 'yes', '--cluster-port', String(bus), '--cluster-node-timeout', '2000'],
+        args: [
+          ...encrypted.args,
+          // the bus is at port + 10000 unless told, which may be anybody's
+          ...['--cluster-enabled', 'yes', '--cluster-port', String(bus), '--cluster-node-timeout', '2000'],
+        ],
       }),
     ),
   )

@@ -28,8 +28,8 @@ beforeAll(async () => {
     asked.push(request)
     return verdict
   }
-  const untold = (family: string, { kind }: Verdict) => {
-    unsaid.push(`${family} ${kind}`)
+  const untold = (family: string, { kind }: Verdict, upTo: string) => {
+    unsaid.push(`${family} ${kind} ${upTo}`)
   }
   const parts = {
     check,
@@ -112,7 +112,13 @@ describe('each family says in its own way what the caller asked for', () => {
     })
     expect(twice.status).toBe(400)
     expect(JSON.parse(twice.body)).toMatchObject({ code: 'ambiguous_request', status: 400 })
-    expect(unsaid).toEqual(['nginx deny', 'forwarded deny'])
+    expect(unsaid).toEqual(['nginx deny proxy', 'forwarded deny proxy'])
+  })
+
+  test('more headers than servers take are refused, and are not the fault of the proxy', async () => {
+    const headers = Object.fromEntries(Array.from({ length: 140 }, (_, i) => [`x-${i}`, '1']))
+    expect((await call('GET', '/check/envoy/v1', headers)).status).toBe(400)
+    expect(unsaid.at(-1)).toBe('envoy deny caller')
   })
 
   test('a check without a Host is put to the decision, which says what is wrong with it', async () => {
