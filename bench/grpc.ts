@@ -2,13 +2,12 @@
  * The gRPC check, asked directly: against a bare node:http2 server, by the number of keys, with limits leased from Redis,
  * and how long single calls take at 5,000 a second. The server has one core, the load the other.
  */
-import { execFile, execFileSync } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { checkRequest } from './check-request.ts'
-import { codeOf, grpcLoad } from './h2load.ts'
+import { codeOf, grpcLoad, type Paced, pacedLoad } from './h2load.ts'
 import { median } from './median.ts'
 import { populate } from './population.ts'
 import { type Start, start } from './server.ts'
@@ -49,7 +48,7 @@ function authz(name: string, { manifests, data, keys }: Stored, more: readonly s
   return { name, server: { command, port: 9001 + OFFSET }, health: 9090 + OFFSET, key }
 }
 
-type Figure = { readonly perSecond: number; readonly cpuUs: number; readonly p50Us: number; readonly p99Us: number }
+type Figure = Paced & { readonly perSecond: number; readonly cpuUs: number }
 
 async function measure({ server, health, key }: Row): Promise<Figure> {
   const body = join(scratch, 'body')
@@ -65,21 +64,11 @@ async function measure({ server, health, key }: Row): Promise<Figure> {
     const from = running.cpuMs()
     const { calls, perSecond } = await grpcLoad({ ...load, seconds: 4 })
     const cpuUs = ((running.cpuMs() - from) * 1000) / calls
-    const paced = await pacedCalls(server.port, body)
-    return { perSecond, cpuUs, p50Us: paced.p50Us, p99Us: paced.p99Us }
+    const paced = await pacedLoad({ ...load, seconds: 6 }, PACE)
+    return { perSecond, cpuUs, ...paced }
   } finally {
     await running.stop()
   }
-}
-
-type Paced = { readonly unanswered: number; readonly p50Us: number; readonly p99Us: number }
-
-async function pacedCalls(port: number, body: string): Promise<Paced> {
-  const command = [process.execPath, 'bench/paced.ts', String(port), body, String(PACE), '4']
-  const { stdout } = await promisify(execFile)('taskset', ['-c', String(LOAD_CORE), ...command])
-  const paced = JSON.parse(stdout) as Paced
-  if (paced.unanswered > 0) throw new Error(`${paced.unanswered} calls were not answered`)
-  return paced
 }
 
 const redisArgs = ['--port', String(REDIS), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no']
@@ -108,9 +97,9 @@ try {
     for (const row of rows) {
       const figure = await measure(row)
       figures.get(row.name)?.push(figure)
-      const { perSecond, cpuUs, p50Us, p99Us } = figure
+      const { perSecond, cpuUs, p50Us, p90Us, p99Us } = figure
       console.log(
-        `round ${round}  ${row.name.padEnd(28)} ${perSecond.toFixed(0).padStart(7)}/s  cpu ${cpuUs.toFixed(1)} us  at ${PACE}/s: p50 ${p50Us} us  p99 ${p99Us} us`,
+        `round ${round}  ${row.name.padEnd(28)} ${perSecond.toFixed(0).padStart(7)}/s  cpu ${cpuUs.toFixed(1)} us  at ${PACE}/s: p50 ${p50Us}  p90 ${p90Us}  p99 ${p99Us} us`,
       )
     }
   }

@@ -1,4 +1,4 @@
-/** gRPC load by h2load on a core of its own: as many calls as the server answers, with 64 under way. */
+/** gRPC load by h2load on a core of its own: as many calls as the server answers with 64 under way, or so many a second. */
 import { execFile, execFileSync } from 'node:child_process'
 import { readFileSync, rmSync } from 'node:fs'
 import { connect } from 'node:http2'
@@ -18,13 +18,13 @@ export type GrpcLoad = {
 export type GrpcMeasured = { readonly calls: number; readonly perSecond: number }
 
 const CONNECTIONS = 2
+const HEADERS = ['-H', 'content-type: application/grpc', '-H', 'te: trailers']
 const METHOD = '/envoy.service.auth.v3.Authorization/Check'
 const h2load = execFileSync('bash', ['hack/parts.sh', 'h2load'], { encoding: 'utf8' }).trim()
 
 export async function grpcLoad({ core, port, body, seconds, scratch }: GrpcLoad): Promise<GrpcMeasured> {
   const log = join(scratch, 'h2load.log')
   rmSync(log, { force: true })
-  const headers = ['-H', 'content-type: application/grpc', '-H', 'te: trailers']
   const args = [
     '-D',
     String(seconds),
@@ -36,7 +36,7 @@ export async function grpcLoad({ core, port, body, seconds, scratch }: GrpcLoad)
     '1',
     '-d',
     body,
-    ...headers,
+    ...HEADERS,
     '--log-file',
     log,
   ]
@@ -55,6 +55,25 @@ export async function grpcLoad({ core, port, body, seconds, scratch }: GrpcLoad)
 const ends = (calls: readonly (readonly number[])[]): readonly number[] => {
   const last = calls.at(-1)
   return [(last?.[0] ?? 0) + (last?.[2] ?? 0)]
+}
+
+export type Paced = { readonly p50Us: number; readonly p90Us: number; readonly p99Us: number }
+
+/** h2load sends what is due on a connection every 10 ms: many connections, begun one after the other, spread it. */
+const SPREAD = ['-c', '20', '-r', '1', '--rate-period', '21ms', '-m', '100', '-t', '1']
+
+/** How long calls take that come at this pace, whether or not the ones before are answered. */
+export async function pacedLoad(asked: GrpcLoad, perSecond: number): Promise<Paced> {
+  const { core, port, body, seconds, scratch } = asked
+  const log = join(scratch, 'h2load.log')
+  rmSync(log, { force: true })
+  const pace = ['-n', String(perSecond * seconds), '--rps', String(perSecond / 20)]
+  const args = [...pace, ...SPREAD, '-d', body, ...HEADERS, '--log-file', log]
+  await promisify(execFile)('taskset', ['-c', String(core), h2load, ...args, `http://127.0.0.1:${port}${METHOD}`])
+  const calls = readFileSync(log, 'utf8').trimEnd().split('\n')
+  const times = calls.map((line) => Number(line.split('\t')[2])).toSorted((a, b) => a - b)
+  const at = (share: number) => times[Math.floor(times.length * share)] ?? 0
+  return { p50Us: at(0.5), p90Us: at(0.9), p99Us: at(0.99) }
 }
 
 /** The code of `CheckResponse.status` that a server gives to a framed message. */
