@@ -8,7 +8,7 @@ import { parseAddress } from './core/address.ts'
 import { Trouble } from './core/trouble.ts'
 import { readConfigFile } from './runtime/config.ts'
 import type { RunParts } from './runtime/running.ts'
-import { nowMs, random } from './runtime/system.ts'
+import { nowMs, random, steadyMs } from './runtime/system.ts'
 
 // Halves the time of a start, most of which goes into compiling. In the user's own cache, not in a temporary folder that
 // others can write to; where it can not be written, nothing is lost.
@@ -41,9 +41,9 @@ function stopSignal(): AbortSignal {
   let firstMs = 0
   const stop = () => {
     if (!controller.signal.aborted) {
-      firstMs = nowMs()
+      firstMs = steadyMs()
       controller.abort()
-    } else if (nowMs() - firstMs > SAME_SIGNAL_MS) process.exit(130)
+    } else if (steadyMs() - firstMs > SAME_SIGNAL_MS) process.exit(130)
   }
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)

@@ -27,7 +27,7 @@ import {
   refuseCall,
   STOP_WITHIN_MS,
 } from '../runtime/running.ts'
-import { jitter, nowMs, nowUs, uuid } from '../runtime/system.ts'
+import { jitter, nowMs, nowUs, steadyMs, uuid } from '../runtime/system.ts'
 import type { WatchedTls } from '../runtime/tls.ts'
 import { AUTHZ, withReplica } from './config.ts'
 import { makeListeners } from './listeners.ts'
@@ -143,7 +143,7 @@ function limitsIn(redis: RedisConfig, { config, log }: Serving, metrics: Metrics
       notes.onTrouble('redis_garbage')
       log.error('something else than a limit lay in Redis where one belongs, and was replaced')
     },
-    nowUs: () => performance.now() * 1000,
+    nowUs: () => steadyMs() * 1000,
     replicas: replicas.count,
   })
   const limiter = sharedLimiter({
@@ -151,7 +151,7 @@ function limitsIn(redis: RedisConfig, { config, log }: Serving, metrics: Metrics
     rank: () => replicas.rank() ?? config.replica,
     replicas: config.replicas,
     nowUs,
-    nowMs: () => performance.now(),
+    nowMs: steadyMs,
     after: (delayMs, act) => {
       const timer = setTimeout(act, delayMs)
       return () => clearTimeout(timer)

@@ -2,6 +2,7 @@
 import { setImmediate as pause } from 'node:timers/promises'
 import type { Manifest } from '../resources/manifest.ts'
 import { sameJson } from '../resources/same-json.ts'
+import { steadyMs } from '../runtime/system.ts'
 import { type Accepted, type AcceptedForms, byPlace, type FolderProblem, type Snapshot } from './accepted.ts'
 import type { InForce } from './candidate.ts'
 import { BACKGROUND, STRAIGHT } from './disk.ts'
@@ -149,10 +150,10 @@ export function openFolder({ dir, forms, nowMs, newUid }: FolderParts): Folder {
   const watch: Folder['watch'] = (onChange) => {
     tell = onChange
     const look = async (removals: Removals) => {
-      const startMs = performance.now()
+      const startMs = steadyMs()
       const { tree, files, heldBack, failure } = await lookAtFolder(removals)
       const unsettled = [...files.values()].some((file) => file.unsettled)
-      const tookMs = performance.now() - startMs
+      const tookMs = steadyMs() - startMs
       return { folders: tree.folders, heldBack, unsettled, unstored: failure !== undefined, tookMs }
     }
     const watching = startWatching({
@@ -197,9 +198,9 @@ const TURN_MS = 3
 async function betweenRequests(parts: ReturnType<typeof judging>): Promise<Judgement> {
   let sinceMs = Number.NEGATIVE_INFINITY
   for (;;) {
-    if (performance.now() - sinceMs > TURN_MS) {
+    if (steadyMs() - sinceMs > TURN_MS) {
       await pause()
-      sinceMs = performance.now()
+      sinceMs = steadyMs()
     }
     const part = parts.next()
     if (part.done) {

@@ -3,6 +3,9 @@ import { randomBytes, randomUUID } from 'node:crypto'
 
 export const nowMs = (): number => Date.now()
 
+/** Milliseconds of a clock that never steps back; only differences count. */
+export const steadyMs = (): number => performance.now()
+
 /** Microseconds since 1970, as fine as the calendar clock is: a millisecond. */
 export const nowUs = (): number => Date.now() * 1000
 
