@@ -12,5 +12,6 @@ node() { npm run --silent node -- "$@"; }
 node --expose-gc --max-old-space-size=4096 bench/decide.ts
 node bench/start.ts
 node bench/wire.ts
+node bench/ext-authz.ts
 node bench/grpc.ts
 node bench/envoy.ts
