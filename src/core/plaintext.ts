@@ -1,12 +1,12 @@
 /** A credential on its way to its one owner: the type itself refuses to be printed. */
 import { type Credential, secretOf } from './credential.ts'
+import { Unprintable } from './unprintable.ts'
 
-const HIDDEN = '[plaintext]'
-
-export class Plaintext {
+export class Plaintext extends Unprintable {
   readonly #credential: Credential
 
   constructor(credential: Credential) {
+    super('[plaintext]')
     this.#credential = credential
   }
 
@@ -14,17 +14,5 @@ export class Plaintext {
   reveal(): { readonly id: string; readonly secret: string; readonly key: string } {
     const { keyId, text } = this.#credential
     return { id: keyId, secret: secretOf(this.#credential), key: text }
-  }
-
-  toString(): string {
-    return HIDDEN
-  }
-
-  toJSON(): string {
-    return HIDDEN
-  }
-
-  [Symbol.for('nodejs.util.inspect.custom')](): string {
-    return HIDDEN
   }
 }

@@ -1,28 +1,16 @@
 /** A password of Redis: the type itself refuses to be printed. */
+import { Unprintable } from '../core/unprintable.ts'
 
-const HIDDEN = '[password]'
-
-export class Password {
+export class Password extends Unprintable {
   readonly #text: string
 
   constructor(text: string) {
+    super('[password]')
     this.#text = text
   }
 
   /** Called where a connection is made and nowhere else. */
   text(): string {
     return this.#text
-  }
-
-  toString(): string {
-    return HIDDEN
-  }
-
-  toJSON(): string {
-    return HIDDEN
-  }
-
-  [Symbol.for('nodejs.util.inspect.custom')](): string {
-    return HIDDEN
   }
 }
