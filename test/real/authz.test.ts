@@ -6,34 +6,10 @@ import { ask } from '../support/ask.ts'
 import { type Authz, startAuthz } from '../support/authz.ts'
 import { grpcClient, outcomeOf } from '../support/grpc-check.ts'
 import { newHome, type Standalone, startStandalone } from '../support/standalone.ts'
+import { THINGS, thingsKey } from '../support/things.ts'
 import { until } from '../support/until.ts'
 
-const AROUND = `apiVersion: keyward.dev/v1alpha1
-kind: AccessNamespace
-metadata: {name: acme}
-spec: {type: organization}
----
-apiVersion: keyward.dev/v1alpha1
-kind: ProtectedApi
-metadata: {name: things, namespace: team}
-spec:
-  environments: [{name: production, hosts: [api.test]}]
-  routes:
-    - {methods: [GET], path: /healthz, public: true}
-    - {methods: [GET], path: /things, permission: "thing:read"}
-    - {methods: [POST], path: /things, permission: "thing:write"}
-`
-
-const key = (name: string, more = '') => `apiVersion: keyward.dev/v1alpha1
-kind: ApiKey
-metadata: {name: ${name}, namespace: team}
-spec:
-  accessNamespace: acme
-  environment: production
-  permissions: ["thing:read"]
-${more}`
-
-const MANIFESTS = { 'a.yaml': AROUND, 'k.yaml': key('main') }
+const MANIFESTS = { 'a.yaml': THINGS, 'k.yaml': thingsKey('main') }
 
 type Question = {
   readonly host?: string
@@ -66,8 +42,8 @@ describe('authz beside a standalone', () => {
     const standalone = await startStandalone({
       manifests: {
         ...MANIFESTS,
-        'off.yaml': key('off', '  state: Suspended\n'),
-        'near.yaml': key('near', '  allowedCIDRs: ["10.0.0.0/8"]\n'),
+        'off.yaml': thingsKey('off', '  state: Suspended\n'),
+        'near.yaml': thingsKey('near', '  allowedCIDRs: ["10.0.0.0/8"]\n'),
       },
     })
     const authz = await startAuthz({ home: standalone.home })
@@ -102,26 +78,29 @@ describe('authz beside a standalone', () => {
     const first = await standalone.key('team/main')
     await comesTo(authz, { key: first.key }, '200')
 
-    standalone.edit('new.yaml', key('late'))
+    standalone.edit('new.yaml', thingsKey('late'))
     const late = await standalone.key('team/late')
     await comesTo(authz, { key: late.key }, '200')
 
-    standalone.edit('k.yaml', key('main', '  regenerate: 1\n'))
+    standalone.edit('k.yaml', thingsKey('main', '  regenerate: 1\n'))
     const second = await standalone.key('team/main', 2)
     await comesTo(authz, { key: second.key }, '200')
     expect(await overHttp(authz, { key: first.key })).toBe('401 invalid_key')
 
-    standalone.edit('k.yaml', key('main', '  regenerate: 1\n  state: Suspended\n'))
+    standalone.edit('k.yaml', thingsKey('main', '  regenerate: 1\n  state: Suspended\n'))
     await comesTo(authz, { key: second.key }, '401 key_inactive')
-    standalone.edit('k.yaml', key('main', '  regenerate: 1\n').replace('"thing:read"', '"thing:read", "thing:write"'))
+    standalone.edit(
+      'k.yaml',
+      thingsKey('main', '  regenerate: 1\n').replace('"thing:read"', '"thing:read", "thing:write"'),
+    )
     await comesTo(authz, { key: second.key, method: 'POST' }, '200')
 
-    standalone.edit('a.yaml', AROUND.replace('permission: "thing:read"', 'permission: "thing:list"'))
+    standalone.edit('a.yaml', THINGS.replace('permission: "thing:read"', 'permission: "thing:list"'))
     await comesTo(authz, { key: second.key }, '403 missing_permission')
 
     standalone.remove('new.yaml')
     await comesTo(authz, { key: late.key }, '401 invalid_key')
-    standalone.edit('new.yaml', key('late'))
+    standalone.edit('new.yaml', thingsKey('late'))
     const again = await standalone.key('team/late', 2)
     await comesTo(authz, { key: again.key, path: '/healthz' }, '200')
     await comesTo(authz, { key: again.key }, '403 missing_permission')
@@ -135,10 +114,10 @@ describe('authz beside a standalone', () => {
     const { key: credential } = await standalone.key('team/main')
     for (const authz of all) await comesTo(authz, { key: credential }, '200')
     await standalone.kill()
-    standalone.edit('k.yaml', key('main', '  state: Suspended\n'))
+    standalone.edit('k.yaml', thingsKey('main', '  state: Suspended\n'))
     for (const authz of all) await comesTo(authz, { key: credential }, '401 key_inactive')
     const after = await startStandalone({ home: standalone.home })
-    after.edit('k.yaml', key('main'))
+    after.edit('k.yaml', thingsKey('main'))
     for (const authz of all) await comesTo(authz, { key: credential }, '200')
     await Promise.all([after.stop(), ...all.map((authz) => authz.stop())])
   })
@@ -163,17 +142,17 @@ describe('authz without its standalone', () => {
   ])('%s is in force within a second, and taking that back as well', async (_what, edit, outcome) => {
     const [standalone, authz, credential] = await started()
     if (edit === undefined) standalone.remove('k.yaml')
-    else standalone.edit('k.yaml', edit(key('main')))
+    else standalone.edit('k.yaml', edit(thingsKey('main')))
     await comesTo(authz, { key: credential }, outcome)
-    standalone.edit('k.yaml', key('main'))
+    standalone.edit('k.yaml', thingsKey('main'))
     await comesTo(authz, { key: credential }, '200')
     await authz.stop()
   })
 
   test('what a manifest gives waits until a standalone has accepted it, and that is said', async () => {
     const [standalone, authz, credential] = await started()
-    standalone.edit('k.yaml', key('main').replace('"thing:read"', '"thing:read", "thing:write"'))
-    standalone.edit('new.yaml', key('late'))
+    standalone.edit('k.yaml', thingsKey('main').replace('"thing:read"', '"thing:read", "thing:write"'))
+    standalone.edit('new.yaml', thingsKey('late'))
     await until('it is said', () => authz.output().includes('"objects":2'), 8000)
     expect(await overHttp(authz, { key: credential, method: 'POST' })).toBe('403 missing_permission')
     expect(await overHttp(authz, { key: credential })).toBe('200')
@@ -221,12 +200,12 @@ describe('authz without its standalone', () => {
     await first.stop()
     const copy = join(home, 'copy')
     cpSync(data, copy, { recursive: true })
-    first.edit('k.yaml', key('main', '  regenerate: 1\n'))
+    first.edit('k.yaml', thingsKey('main', '  regenerate: 1\n'))
     const second = await startStandalone({ home })
     const renewed = await second.key('team/main', 2)
     await comesTo(authz, { key: renewed.key }, '200')
     await second.stop()
-    first.edit('k.yaml', key('main'))
+    first.edit('k.yaml', thingsKey('main'))
     rmSync(data, { recursive: true })
     cpSync(copy, data, { recursive: true })
     await comesTo(authz, { key: renewed.key }, '401 invalid_key', 2000)
@@ -252,9 +231,9 @@ describe.runIf(process.getuid?.() === 0)('authz that may not write', () => {
     const authz = await startAuthz({ home: first.home, uid: NOBODY })
     const { key: credential } = await first.key('team/main')
     await comesTo(authz, { key: credential }, '200')
-    first.edit('k.yaml', key('main', '  state: Suspended\n'))
+    first.edit('k.yaml', thingsKey('main', '  state: Suspended\n'))
     await comesTo(authz, { key: credential }, '401 key_inactive')
-    first.edit('k.yaml', key('main'))
+    first.edit('k.yaml', thingsKey('main'))
     await comesTo(authz, { key: credential }, '200')
     await first.stop()
     await authz.stop()
@@ -263,7 +242,7 @@ describe.runIf(process.getuid?.() === 0)('authz that may not write', () => {
     expect(await overHttp(later, { key: credential })).toBe('200')
     const second = await startStandalone({ home: first.home })
     readOnly(second)
-    second.edit('new.yaml', key('late'))
+    second.edit('new.yaml', thingsKey('late'))
     await comesTo(later, { key: (await second.key('team/late')).key }, '200', 2000)
     await second.kill()
 

@@ -6,31 +6,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ask } from '../support/ask.ts'
 import { startEcho } from '../support/echo-upstream.ts'
 import { newHome, startStandalone } from '../support/standalone.ts'
+import { THINGS, thingsKey } from '../support/things.ts'
 import { until } from '../support/until.ts'
-
-const AROUND = `apiVersion: keyward.dev/v1alpha1
-kind: AccessNamespace
-metadata: {name: acme}
-spec: {type: organization}
----
-apiVersion: keyward.dev/v1alpha1
-kind: ProtectedApi
-metadata: {name: things, namespace: team}
-spec:
-  environments: [{name: production, hosts: [api.test]}]
-  routes:
-    - {methods: [GET], path: /healthz, public: true}
-    - {methods: [GET], path: /things, permission: "thing:read"}
-`
-
-const key = (name: string, more = '') => `apiVersion: keyward.dev/v1alpha1
-kind: ApiKey
-metadata: {name: ${name}, namespace: team}
-spec:
-  accessNamespace: acme
-  environment: production
-  permissions: ["thing:read"]
-${more}`
 
 const MAIN = join(import.meta.dirname, '../../src/main.ts')
 
@@ -56,7 +33,7 @@ afterAll(() => echo.stop())
 
 describe('a start', () => {
   test('is ready when folder and store are in force, and says so on 9090', async () => {
-    const standalone = await startStandalone({ manifests: { 'a.yaml': AROUND, 'k.yaml': key('main') }, upstream })
+    const standalone = await startStandalone({ manifests: { 'a.yaml': THINGS, 'k.yaml': thingsKey('main') }, upstream })
     expect((await ask(`${standalone.adminUrl}/livez`)).status).toBe(200)
     const metrics = (await ask(`${standalone.adminUrl}/metrics`)).text
     expect(metrics).toContain('keyward_keys 1')
@@ -69,7 +46,7 @@ describe('a start', () => {
   })
 
   test('that lacks its folder, or finds its port or data in use, says which and exits 1', async () => {
-    const home = newHome({ 'a.yaml': AROUND })
+    const home = newHome({ 'a.yaml': THINGS })
     const missing = run('standalone', '--manifests', join(home, 'nowhere'), '--data', join(home, 'd1'))
     expect([missing.status, missing.stderr]).toEqual([1, expect.stringContaining('nowhere')])
 
@@ -106,7 +83,7 @@ describe('a start', () => {
   })
 
   test('knows the keys of the run before, also after it was killed', async () => {
-    const before = await startStandalone({ manifests: { 'a.yaml': AROUND, 'k.yaml': key('main') } })
+    const before = await startStandalone({ manifests: { 'a.yaml': THINGS, 'k.yaml': thingsKey('main') } })
     const { key: credential } = await before.key('team/main')
     await before.kill()
     const after = await startStandalone({ home: before.home })
@@ -116,11 +93,11 @@ describe('a start', () => {
   })
 
   test('judges what changed meanwhile as a live edit: what would be refused leaves the last accepted form in force', async () => {
-    const manifests = { 'a.yaml': AROUND, 'k.yaml': key('main', '  expiresAt: "2999-01-01T00:00:00Z"\n') }
+    const manifests = { 'a.yaml': THINGS, 'k.yaml': thingsKey('main', '  expiresAt: "2999-01-01T00:00:00Z"\n') }
     const before = await startStandalone({ manifests })
     const { key: credential } = await before.key('team/main')
     await before.stop()
-    before.edit('k.yaml', key('main', '  expiresAt: "2998-01-01T00:00:00Z"\n'))
+    before.edit('k.yaml', thingsKey('main', '  expiresAt: "2998-01-01T00:00:00Z"\n'))
     const after = await startStandalone({ home: before.home })
     expect((await checked(after.checkUrl, credential)).status).toBe(200)
     const told = after
@@ -156,10 +133,10 @@ describe('explain', () => {
     )
 
   test('says which rule answers, by name and by key ID, beside a running standalone', async () => {
-    const standalone = await startStandalone({ manifests: { 'a.yaml': AROUND, 'k.yaml': key('main') } })
+    const standalone = await startStandalone({ manifests: { 'a.yaml': THINGS, 'k.yaml': thingsKey('main') } })
     const { id, key: credential } = await standalone.key('team/main')
     expect(ask(standalone.home, 'team/main').stdout).toContain('200 allowed')
-    const byId = ask(standalone.home, id, ['--data', standalone.data, '--method', 'POST', '-o', 'json'])
+    const byId = ask(standalone.home, id, ['--data', standalone.data, '--method', 'DELETE', '-o', 'json'])
     expect(JSON.parse(byId.stdout)).toMatchObject({ answer: 'no_route', status: 403, api: 'team/things' })
     const pasted = ask(standalone.home, credential, ['--data', standalone.data])
     expect(pasted.status).toBe(1)
@@ -179,13 +156,13 @@ describe('explain', () => {
 
 describe('whoever reads its output', () => {
   test('may go without taking the process down', async () => {
-    const standalone = await startStandalone({ manifests: { 'a.yaml': AROUND, 'k.yaml': key('main') } })
+    const standalone = await startStandalone({ manifests: { 'a.yaml': THINGS, 'k.yaml': thingsKey('main') } })
     const { key: credential } = await standalone.key('team/main')
     standalone.process.stderr?.destroy()
     standalone.process.stdout?.destroy()
-    standalone.edit('k.yaml', `${key('main')}  state: Suspended\n`)
+    standalone.edit('k.yaml', `${thingsKey('main')}  state: Suspended\n`)
     await until('suspended', async () => (await checked(standalone.checkUrl, credential)).status === 401, 2000)
-    standalone.edit('k.yaml', key('main'))
+    standalone.edit('k.yaml', thingsKey('main'))
     await until('active', async () => (await checked(standalone.checkUrl, credential)).status === 200, 2000)
     await standalone.kill()
   })
@@ -198,20 +175,20 @@ describe('a live edit', () => {
     ['taking its permission away', (text: string) => text.replace('thing:read', 'thing:write'), 'missing_permission'],
     ['regenerating it', (text: string) => `${text}  regenerate: 1\n`, 'invalid_key'],
   ])('%s is in force within a second', async (_what, edit, code) => {
-    const standalone = await startStandalone({ manifests: { 'a.yaml': AROUND, 'k.yaml': key('main') } })
+    const standalone = await startStandalone({ manifests: { 'a.yaml': THINGS, 'k.yaml': thingsKey('main') } })
     const { key: credential } = await standalone.key('team/main')
     expect((await checked(standalone.checkUrl, credential)).status).toBe(200)
-    standalone.edit('k.yaml', edit(key('main')))
+    standalone.edit('k.yaml', edit(thingsKey('main')))
     await until(code, async () => (await checked(standalone.checkUrl, credential)).json.code === code, 1000)
     await standalone.stop()
   })
 
   test('a removed manifest ends its key, and the same name made again is another key', async () => {
-    const standalone = await startStandalone({ manifests: { 'a.yaml': AROUND, 'k.yaml': key('main') } })
+    const standalone = await startStandalone({ manifests: { 'a.yaml': THINGS, 'k.yaml': thingsKey('main') } })
     const first = await standalone.key('team/main')
     standalone.remove('k.yaml')
     await until('gone', async () => (await checked(standalone.checkUrl, first.key)).status === 401, 1000)
-    standalone.edit('k.yaml', key('main'))
+    standalone.edit('k.yaml', thingsKey('main'))
     const second = await standalone.key('team/main', 2)
     expect(second.id).not.toBe(first.id)
     expect((await checked(standalone.checkUrl, first.key)).status).toBe(401)
@@ -224,7 +201,7 @@ describe('an orderly stop', () => {
   test('answers everything that is under way', async () => {
     const slow = createServer((_, response) => setTimeout(() => response.end('done'), 300))
     await new Promise<void>((resolve) => slow.listen(0, '127.0.0.1', resolve))
-    const manifests = { 'a.yaml': AROUND, 'k.yaml': key('main') }
+    const manifests = { 'a.yaml': THINGS, 'k.yaml': thingsKey('main') }
     const { port } = slow.address() as AddressInfo
     const standalone = await startStandalone({ manifests, upstream: `http://127.0.0.1:${port}` })
     const { key: credential } = await standalone.key('team/main')
@@ -240,7 +217,7 @@ describe('an orderly stop', () => {
   })
 
   test('proxies that keep asking on kept connections see no failure, and it does not take long', async () => {
-    const standalone = await startStandalone({ manifests: { 'a.yaml': AROUND, 'k.yaml': key('main') } })
+    const standalone = await startStandalone({ manifests: { 'a.yaml': THINGS, 'k.yaml': thingsKey('main') } })
     const { key: credential } = await standalone.key('team/main')
     const agent = new Agent({ keepAlive: true, maxSockets: 8 })
     const headers = {

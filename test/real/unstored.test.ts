@@ -4,35 +4,13 @@ import { DatabaseSync } from 'node:sqlite'
 import { expect, test } from 'vitest'
 import { ask } from '../support/ask.ts'
 import { startStandalone } from '../support/standalone.ts'
+import { THINGS, thingsKey } from '../support/things.ts'
 import { until } from '../support/until.ts'
-
-const AROUND = `apiVersion: keyward.dev/v1alpha1
-kind: AccessNamespace
-metadata: {name: acme}
-spec: {type: organization}
----
-apiVersion: keyward.dev/v1alpha1
-kind: ProtectedApi
-metadata: {name: things, namespace: team}
-spec:
-  environments: [{name: production, hosts: [api.test]}]
-  routes:
-    - {methods: [GET], path: /things, permission: "thing:read"}
-`
-
-const key = (name: string, more = '') => `apiVersion: keyward.dev/v1alpha1
-kind: ApiKey
-metadata: {name: ${name}, namespace: team}
-spec:
-  accessNamespace: acme
-  environment: production
-  permissions: ["thing:read"]
-${more}`
 
 test('a key that is revoked, regenerated or removed stops to work within a second, and stays so after a restart', async () => {
   const names = ['revoked', 'regenerated', 'removed', 'kept']
-  const files = Object.fromEntries(names.map((name) => [`${name}.yaml`, key(name)]))
-  const standalone = await startStandalone({ manifests: { 'around.yaml': AROUND, ...files } })
+  const files = Object.fromEntries(names.map((name) => [`${name}.yaml`, thingsKey(name)]))
+  const standalone = await startStandalone({ manifests: { 'around.yaml': THINGS, ...files } })
   const credentials = await Promise.all(names.map(async (name) => (await standalone.key(`team/${name}`)).key))
   const codes = (checkUrl: string) =>
     Promise.all(
@@ -48,8 +26,8 @@ test('a key that is revoked, regenerated or removed stops to work within a secon
 
   const database = new DatabaseSync(join(standalone.data, 'keyward.db'))
   database.exec('BEGIN IMMEDIATE')
-  standalone.edit('revoked.yaml', key('revoked', '  state: Revoked\n'))
-  standalone.edit('regenerated.yaml', key('regenerated', '  regenerate: 1\n'))
+  standalone.edit('revoked.yaml', thingsKey('revoked', '  state: Revoked\n'))
+  standalone.edit('regenerated.yaml', thingsKey('regenerated', '  regenerate: 1\n'))
   standalone.remove('removed.yaml')
   const taken = JSON.stringify(['key_inactive', 'invalid_key', 'invalid_key', 'allowed'])
   await until('all three are taken away', async () => JSON.stringify(await codes(standalone.checkUrl)) === taken, 1500)
