@@ -56,7 +56,7 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   resources: ['core'],
   runtime: ['core'],
   enforce: ['core'],
-  kube: ['core', 'resources', 'runtime'],
+  kube: ['core', 'resources', 'runtime', 'enforce'],
   redis: ['core', 'runtime', 'enforce'],
   folder: ['core', 'resources', 'runtime', 'enforce'],
   operator: ['core', 'resources', 'runtime', 'enforce'],
@@ -77,6 +77,8 @@ const CLOSED_TO_PACKAGES: Readonly<Record<string, RegExp>> = {
 }
 
 const ADAPTERS = ['kube', 'redis', 'folder']
+/** What the operator says that it needs from a cluster, as types. */
+const OPERATORS_PORTS = /^operator\/(key-port|world|claims|plan)\.ts$/
 const EXCEPTIONS: readonly { readonly from: string; readonly to: RegExp }[] = [
   { from: 'cli/verify.ts', to: /^folder\/manifests\.ts$/ },
   { from: 'operator/run.ts', to: /^webhook\// },
@@ -91,6 +93,7 @@ function mayImport(source: Source, wanted: Import): boolean {
   if (EXCEPTIONS.some(({ from, to }) => from === source.path && to.test(wanted.from))) return true
   const folder = dirname(wanted.from)
   if (source.folder !== '' && folder === source.folder) return basename(wanted.from) !== 'run.ts'
+  if (source.folder === 'kube' && wanted.typeOnly && OPERATORS_PORTS.test(wanted.from)) return true
   if (ADAPTERS.includes(folder)) return basename(source.path) === 'run.ts'
   return BELOW[source.folder]?.includes(folder) ?? false
 }
