@@ -9,7 +9,7 @@ export default defineConfig({
           name: 'quick',
           // no test mocks or changes what others share, so that modules need to be loaded once only
           isolate: false,
-          include: ['test/{core,resources,operator,enforce,cli,wire,rules,contract}/**/*.test.ts'],
+          include: ['test/{core,resources,operator,enforce,cli,wire,rules,contract,kube}/**/*.test.ts'],
           testTimeout: 10_000,
         },
       },
@@ -17,6 +17,16 @@ export default defineConfig({
         test: {
           name: 'real',
           include: ['test/{real,examples,proxies}/**/*.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: 'cluster',
+          include: ['test/cluster/**/*.test.ts'],
+          // each file has an API server of its own: two at once would time each other out on two cores
+          fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },

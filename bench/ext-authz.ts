@@ -31,7 +31,13 @@ const requests = messages.map((message): CheckRequest => {
 const allowed = requests.map((request) => {
   const ruling = decide(request, index, NOW)
   if (ruling.kind !== 'allow') throw new Error(`a good key is refused: ${ruling.kind}`)
-  return { headers: ruling.upstream, remove: ['authorization', 'x-api-key'], responseHeaders: ['x-request-id', 'none'] }
+  const { upstream: headers, record: owner } = ruling
+  return {
+    headers,
+    steady: owner && { owner, count: headers.length - 2 },
+    remove: ['authorization', 'x-api-key'],
+    responseHeaders: ['x-request-id', 'none'],
+  }
 })
 
 /** The least of the rounds: what it takes where nothing else has the machine. */

@@ -64,6 +64,7 @@ export function populate(count: number): Population {
       preflight: 'deny',
       acceptsTokens: false,
       limitFailure: 'local',
+      refusedWhenStaleMs: undefined,
       routes: compileRoutes(ROUTES),
     },
   ])

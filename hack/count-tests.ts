@@ -1,4 +1,4 @@
-/** Reads vitest's JSON report and prints the plain closing line that CI reads; fails where no test ran. */
+/** Reads vitest's JSON reports and prints the plain closing line that CI reads; fails where a report tells of no test. */
 import { readFileSync } from 'node:fs'
 
 type Report = {
@@ -8,10 +8,16 @@ type Report = {
   readonly success: boolean
 }
 
-const [file = ''] = process.argv.slice(2)
-const report = JSON.parse(readFileSync(file, 'utf8') || '{}') as Partial<Report>
-const { numPassedTests: passed = 0, numFailedTests: failed = 0, numPendingTests: skipped = 0, success = false } = report
-// a file that could not even be loaded fails the run without failing a test
-const lost = !success && failed === 0 ? 1 : 0
-console.log(`${passed} passed, ${failed + lost} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
-process.exitCode = passed > 0 && failed + lost === 0 ? 0 : 1
+const reports = process.argv.slice(2).map((file) => JSON.parse(readFileSync(file, 'utf8') || '{}') as Partial<Report>)
+
+let [passed, failed, skipped] = [0, 0, 0]
+for (const report of reports) {
+  const { numPassedTests = 0, numFailedTests = 0, numPendingTests = 0, success = false } = report
+  // a file that could not even be loaded fails the run without failing a test
+  const lost = (!success && numFailedTests === 0) || numPassedTests + numFailedTests === 0 ? 1 : 0
+  passed += numPassedTests
+  failed += numFailedTests + lost
+  skipped += numPendingTests
+}
+console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
+process.exitCode = passed > 0 && failed === 0 ? 0 : 1

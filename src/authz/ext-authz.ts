@@ -104,16 +104,19 @@ const answer = (verdict: Verdict, asked: Asked): Uint8Array =>
   verdict.kind === 'allow' ? allowed(verdict, asked) : denied(verdict, asked.request.requestId)
 
 const CREDENTIALS = ['authorization', 'x-api-key']
+/** The request's ID, which comes last among the headers for the upstream. */
+const VARYING = 2
 
-function allowed({ upstream, caller, narrowing }: Allow, { request, clientsOwn, drawn }: Asked): Uint8Array {
+function allowed({ record, upstream, caller, narrowing }: Allow, { request, clientsOwn, drawn }: Asked): Uint8Array {
   const id = ['x-request-id', request.requestId]
   const target = narrowing?.target
   // query_parameters_to_set would sort what the caller wrote, and Envoy removes after it has set
   const narrowed = target === undefined ? upstream : [...upstream, ':path', target]
   return okResponse({
     headers: drawn ? [...narrowed, ...id] : narrowed,
+    steady: record && { owner: record, count: upstream.length - VARYING },
     remove: clientsOwn.length === 0 ? CREDENTIALS : [...CREDENTIALS, ...clientsOwn],
-    responseHeaders: [...caller, ...id],
+    responseHeaders: caller.length === 0 ? id : [...caller, ...id],
   })
 }
 

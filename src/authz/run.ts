@@ -1,13 +1,16 @@
-/** Wiring of authz: the folder and data of a standalone followed, limits in Redis or here, listeners. */
+/** Wiring of authz: a cluster followed, or the folder and data of a standalone; limits in Redis or here; listeners. */
 import { z } from 'zod'
 import { Trouble } from '../core/trouble.ts'
 import type { Limiter } from '../enforce/check.ts'
 import { localLimiter } from '../enforce/local-limiter.ts'
 import { localShare } from '../enforce/local-share.ts'
 import { sharedLimiter } from '../enforce/shared-limiter.ts'
-import { type Following, follow } from '../folder/follow.ts'
+import { follow } from '../folder/follow.ts'
 import { FolderUnreadable } from '../folder/manifests.ts'
 import { tellOf } from '../folder/tell.ts'
+import { makeClient } from '../kube/client.ts'
+import { type KubeAccess, kubeOptions, openKube } from '../kube/config.ts'
+import { followCluster } from '../kube/follow.ts'
 import { type RedisConfig, readRedisConfig, redisOptions } from '../redis/config.ts'
 import { connectRedis } from '../redis/connect.ts'
 import { redisLimits } from '../redis/redis-limiter.ts'
@@ -16,7 +19,7 @@ import { loadConfig } from '../runtime/config.ts'
 import { limitsNotes } from '../runtime/limits-notes.ts'
 import { withUsableTls } from '../runtime/listening.ts'
 import { type Log, makeLog } from '../runtime/log.ts'
-import { type CountingMode, type Metrics, makeMetrics } from '../runtime/metrics.ts'
+import { type CountingMode, type Gauges, type Metrics, makeMetrics } from '../runtime/metrics.ts'
 import { makeNotes } from '../runtime/notes.ts'
 import {
   complain,
@@ -29,15 +32,17 @@ import {
 } from '../runtime/running.ts'
 import { jitter, nowMs, nowUs, steadyMs, uuid } from '../runtime/system.ts'
 import type { WatchedTls } from '../runtime/tls.ts'
-import { AUTHZ, withReplica } from './config.ts'
-import { makeListeners } from './listeners.ts'
+import { AUTHZ, withOneSource, withReplica } from './config.ts'
+import { type ListenersParts, makeListeners } from './listeners.ts'
 
 const COMMAND = 'keyward authz'
 
 /** How soon an authz that nobody asks notices that Redis is gone. */
 const LOOK_EVERY_MS = 1000
 
-export const AuthzConfig = withReplica(withUsableTls(z.object({ ...AUTHZ, ...redisOptions })))
+export const AuthzConfig = withOneSource(
+  withReplica(withUsableTls(z.object({ ...AUTHZ, ...kubeOptions, ...redisOptions }))),
+)
 type AuthzConfig = z.output<typeof AuthzConfig>
 
 /** Runs until it is asked to stop. Resolves to the exit code: 0, 1 where it could not run, 2 where it was called wrongly. */
@@ -45,16 +50,19 @@ export async function runAuthz(parts: RunParts): Promise<number> {
   const loaded = loadConfig(AuthzConfig, parts)
   if (!loaded.ok) return refuseCall(COMMAND, loaded.problems, parts)
   const { config } = loaded
-  if (!isFolder(config.manifests)) {
-    return complain(COMMAND, `${config.manifests}: there is no such folder of manifests`, parts)
+  const { manifests, data } = config
+  if (manifests !== undefined && !isFolder(manifests)) {
+    return complain(COMMAND, `${manifests}: there is no such folder of manifests`, parts)
   }
   const redis = readRedisConfig(config)
   if (!redis.ok) return refuseCall(COMMAND, redis.problems, parts)
+  const source = manifests !== undefined && data !== undefined ? { manifests, data } : await clusterOf(config, parts)
+  if ('problems' in source) return refuseCall(COMMAND, source.problems, parts)
   const log = makeLog(config.logLevel, { write: parts.err })
   try {
     const tls = openTlsOf(config, log)
     try {
-      return await serve({ ...parts, config, redis: redis.config, log, tls })
+      return await serve({ ...parts, config, source, redis: redis.config, log, tls })
     } finally {
       tls?.stop()
     }
@@ -65,8 +73,17 @@ export async function runAuthz(parts: RunParts): Promise<number> {
   }
 }
 
+type Folder = { readonly manifests: string; readonly data: string }
+
+async function clusterOf(config: AuthzConfig, { env }: RunParts): Promise<KubeAccess | Problems> {
+  const opened = await openKube(config, { env, steadyMs })
+  return opened.ok ? opened.kube : opened
+}
+type Problems = { readonly problems: readonly string[] }
+
 type Serving = RunParts & {
   readonly config: AuthzConfig
+  readonly source: Folder | KubeAccess
   readonly redis: RedisConfig | undefined
   readonly log: Log
   readonly tls: WatchedTls | undefined
@@ -74,13 +91,16 @@ type Serving = RunParts & {
 
 async function serve(parts: Serving): Promise<number> {
   const { config, log, tls, stop, version } = parts
-  const following = followingOf(parts, () => metrics.countReload())
+  const { source } = parts
+  const tell: Told = { reload: () => metrics.countReload(), trouble: (code) => metrics.countWatchTrouble(code) }
+  const following = 'manifests' in source ? folderFollowed(parts, source, tell) : clusterFollowed(parts, source, tell)
   const metrics = makeMetrics(version, {
     keys: following.keys,
     problems: following.problems,
     tunnels: () => 0,
     certificateExpiresAt: () => tls?.expiresAt(),
     limitsMode: () => limits.mode(),
+    ...(following.watched !== undefined && { watched: following.watched }),
   })
   const limits = limitsOf(parts, metrics)
   const listeners = makeListeners({
@@ -101,6 +121,7 @@ async function serve(parts: Serving): Promise<number> {
     await listeners.stop(STOP_WITHIN_MS)
     // last: until then requests were spent
     await limits.stop()
+    await following.close?.()
   }
 }
 
@@ -174,16 +195,45 @@ function limitsIn(redis: RedisConfig, { config, log }: Serving, metrics: Metrics
   }
 }
 
-function followingOf({ config, log }: Serving, countReload: () => void): Following {
+/** What is decided by, wherever it comes from. */
+type Followed = Pick<ListenersParts, 'index' | 'missing'> &
+  Pick<Gauges, 'keys' | 'problems' | 'watched'> & {
+    /** Goes on until it is stopped. */
+    readonly run: (stop: AbortSignal) => Promise<void>
+    readonly close?: () => Promise<void>
+  }
+
+type Told = { readonly reload: () => void; readonly trouble: (code: string) => void }
+
+function clusterFollowed({ log }: Serving, { access, namespace }: KubeAccess, tell: Told): Followed {
+  const client = makeClient({ access, steadyMs, jitter })
+  const following = followCluster({
+    client,
+    namespace,
+    log,
+    nowMs,
+    steadyMs,
+    jitter,
+    onReady: (keys, problems) => log.info({ keys, problems, server: access.server, namespace }, 'in force'),
+    onChange: tell.reload,
+    countTrouble: tell.trouble,
+  })
+  return {
+    ...following,
+    watched: { staleness: following.staleness, setAside: following.unreadable },
+    close: client.close,
+  }
+}
+
+function folderFollowed({ log }: Serving, folder: Folder, { reload }: Told): Followed {
   let waitsFor: string | undefined
   return follow({
-    manifests: config.manifests,
-    data: config.data,
+    ...folder,
     nowMs,
     onReady: (keys, problems) => log.info({ keys, problems }, 'in force'),
     onChange: (snapshot) => {
       tellOf(snapshot, log)
-      if (snapshot.changed.length > 0) countReload()
+      if (snapshot.changed.length > 0) reload()
     },
     onStore: (problem) => {
       if (problem === waitsFor) return

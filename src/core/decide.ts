@@ -23,6 +23,8 @@ export type Index = {
   readonly findKey: FindKey
   readonly hosts: HostTable
   readonly tree: NamespaceTree
+  /** How long ago all of this was last known to be so, in milliseconds; absent where nothing stands in between. */
+  readonly staleMs?: () => number
 }
 
 export type Allow = {
@@ -142,11 +144,19 @@ export function judge(reading: Reading, record: KeyRecord): Ruling {
     const objection = check(facts)
     if (objection !== undefined) return refuse({ kind: 'deny', ...objection }, record)
   }
+  if (isStale(reading))
+    return refuse(deny('unavailable', 'what is in force is older than the ProtectedApi allows'), record)
   const { narrowed } = facts
   const granted = allow(reading, record, narrowed !== undefined && 'header' in narrowed ? narrowed : undefined)
   if (record.limits.length === 0) return granted
   const failure = reading.served.api.limitFailure
   return { kind: 'metered', record, limits: record.limits, failure, granted }
+}
+
+/** Asked last: what takes away may be among the news that did not come, and whoever is refused anyway is told why. */
+function isStale({ served: { api }, index }: Reading): boolean {
+  const { refusedWhenStaleMs } = api
+  return refusedWhenStaleMs !== undefined && (index.staleMs?.() ?? 0) > refusedWhenStaleMs
 }
 
 /** Turns a ruling and what became of its limits into the answer. @param nowUs microseconds since 1970 */

@@ -53,6 +53,8 @@ export type Api = {
   readonly preflight: 'deny' | 'allow'
   readonly acceptsTokens: boolean
   readonly limitFailure: LimitFailure
+  /** Once what is in force may be older than this, no key is let through any more; undefined: they go on. */
+  readonly refusedWhenStaleMs: number | undefined
   readonly routes: RouteTable
 }
 

@@ -1,9 +1,12 @@
 /** A folder of manifests and the data of the standalone beside it, both another's: what they say together is kept in force. */
+import { setImmediate as pause } from 'node:timers/promises'
 import type { Index } from '../core/decide.ts'
 import { type KeyIndex, makeKeyIndex } from '../enforce/key-index.ts'
+import { type InForce, makeKeyView } from '../enforce/key-view.ts'
+import { recordOf } from '../resources/key-record.ts'
+import { secretInForce } from '../resources/secret-in-force.ts'
 import type { AcceptedChange, Snapshot } from './accepted.ts'
 import { makeInForce } from './in-force.ts'
-import { makeKeyView } from './key-view.ts'
 import { openFolder } from './manifests.ts'
 import { openStoreView, type Reading } from './store-view.ts'
 
@@ -31,8 +34,8 @@ export type Following = {
   readonly run: (stop: AbortSignal) => Promise<void>
 }
 
-/** How often the data is asked whether it changed: a few microseconds each. */
-const ASK_EVERY_MS = 40
+/** How often the data is asked whether it changed: some hundred microseconds each, and a tenth of the second that is promised. */
+const ASK_EVERY_MS = 100
 /** A process that is about to write what it has just seen is no news. */
 const TOLD_AFTER_MS = 3_000
 
@@ -62,15 +65,16 @@ export function follow(parts: FollowParts): Following {
     newUid: () => 'not-accepted-yet',
   })
 
-  const keyView = makeKeyView({
-    keys,
-    find: (name) => {
-      const accepted = folder.current().accepted.get(`ApiKey/${name}`)
-      return accepted?.parsed.kind === 'ApiKey' ? { uid: accepted.uid, apiKey: accepted.parsed } : undefined
-    },
-    secretOf: store.secretOf,
-    nowMs,
-  })
+  /** Those of accepted ApiKeys, under the same uid and name. */
+  const keyInForce = (name: string): InForce | undefined => {
+    const accepted = folder.current().accepted.get(`ApiKey/${name}`)
+    if (accepted?.parsed.kind !== 'ApiKey') return undefined
+    const { uid, parsed: apiKey } = accepted
+    const secret = store.secretOf(uid)
+    if (secret?.name !== name) return undefined
+    return { uid, ...recordOf(apiKey, secretInForce(apiKey.spec, secret, nowMs())) }
+  }
+  const keyView = makeKeyView({ keys, inForce: keyInForce, pause })
 
   const take = (snapshot: Snapshot): Promise<void> => {
     inForce.update(snapshot)

@@ -1,5 +1,5 @@
 /** The reconciler's port on a folder and a store: manifests that are in force on one side, digests and new keys on the other. */
-import type { Digest, KeyId } from '../core/credential.ts'
+import { composeKeyId, type Digest, type KeyId, RANDOM_BYTES } from '../core/credential.ts'
 import type { Plaintext } from '../core/plaintext.ts'
 import { Trouble } from '../core/trouble.ts'
 import type { ApiKey } from '../resources/api-key.ts'
@@ -18,6 +18,7 @@ export type KeyPortParts = {
   ) => { readonly uid: string; readonly generation: number; readonly apiKey: ApiKey } | undefined
   /** undefined: new versions wait until there is somebody to receive them. */
   readonly newKeys: NewKeys | undefined
+  readonly random: (count: number) => Uint8Array
 }
 
 /** Standalone has no users: whoever writes the manifests makes the keys, receives them, and is not capped. */
@@ -26,7 +27,10 @@ const NOBODY_ELSE = 'standalone'
 const NEW_KEYS = { kind: 'newKeys', claimant: NOBODY_ELSE } as const
 const PEOPLE = { createdBy: NOBODY_ELSE, held: undefined }
 
-export function makeKeyPort({ store: { forms, secrets, statuses }, find, newKeys }: KeyPortParts) {
+/** What there is of these only where others edit ApiKeys at any time, and keep Secrets. */
+const ONLY_ON_A_CLUSTER = { claims: [], arrival: undefined, workloadSecret: undefined, granting: undefined } as const
+
+export function makeKeyPort({ store: { forms, secrets, statuses }, find, newKeys, random }: KeyPortParts) {
   const automatic = (apiKey: ApiKey) =>
     newKeys === undefined || apiKey.spec.delivery.kind === 'imported' ? undefined : NEW_KEYS
 
@@ -45,27 +49,30 @@ export function makeKeyPort({ store: { forms, secrets, statuses }, find, newKeys
     observe: async (ref: KeyName) => {
       const declared = find(ref)
       const orphans = orphansOf(ref, declared?.uid)
-      const rest = { declared, orphans, claims: [], people: PEOPLE }
+      const rest = { declared, orphans, ...ONLY_ON_A_CLUSTER, people: PEOPLE }
       if (declared === undefined) {
         return {
           ...rest,
           held: undefined,
           automatic: undefined,
+          freshKeyId: undefined,
           taken: NOTHING_TAKEN,
           reported: parseReported(undefined),
         }
       }
       const { uid, apiKey } = declared
+      const held = secrets.get(uid)
       return {
         ...rest,
-        held: secrets.get(uid),
+        held,
+        freshKeyId: held === undefined ? composeKeyId(apiKey.spec.environment, random(RANDOM_BYTES)) : undefined,
         automatic: automatic(apiKey),
         taken: takenFrom(uid, apiKey),
         reported: parseReported(statuses.get(uid)),
       }
     },
 
-    writeSecret: secrets.write,
+    writeSecret: (next: KeySecret, over: string | undefined) => secrets.write(next, over),
 
     openAttempt: async ({ ref, uid, over }: { ref: KeyName; uid: string; over: string | undefined }) => {
       const attempt = secrets.openAttempt(uid, over)

@@ -1,8 +1,8 @@
 /** PURE: an edited ProtectedApi as far as the edit takes away. */
 import { methodsOf, parsePath, type RouteSpec } from '../core/route.ts'
+import type { Written } from '../resources/narrowed-key.ts'
 import type { ProtectedApi, RawApiSpec } from '../resources/protected-api.ts'
 import { sameJson } from '../resources/same-json.ts'
-import type { Written } from './narrowed-key.ts'
 
 type Api = Written<ProtectedApi, RawApiSpec>
 

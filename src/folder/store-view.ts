@@ -1,7 +1,7 @@
 /** What another process keeps in a data folder, read and never written: which accepted forms and digests changed since the last reading. */
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
-import type { DatabaseSync } from 'node:sqlite'
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { KeySecret } from '../resources/key-secret.ts'
 import type { AcceptedChange } from './accepted.ts'
 import { alienIn, DATABASE_FILE, hasLog, isEmpty, openForReading } from './database.ts'
@@ -24,11 +24,19 @@ export type StoreView = {
   readonly close: () => void
 }
 
+type Open = {
+  readonly sql: DatabaseSync
+  readonly signature: string
+  readonly logged: boolean
+  /** Asks for SQLite's counter. */
+  readonly version: StatementSync
+}
+
 export function openStoreView(dir: string): StoreView {
   const file = join(dir, DATABASE_FILE)
   const forms = viewForms()
   const secrets = viewSecrets()
-  let open: { readonly sql: DatabaseSync; readonly signature: string; readonly logged: boolean } | undefined
+  let open: Open | undefined
   /** SQLite's counter at the last reading that came to its end; undefined: there was none over this connection. */
   let version: unknown
 
@@ -39,23 +47,25 @@ export function openStoreView(dir: string): StoreView {
   }
 
   /** The connection to the file that stands there now: it may have been restored, or rolled up from its log. */
-  const connect = (): DatabaseSync | undefined => {
+  const connect = (): Open | undefined => {
     const signature = signatureOf(file)
-    if (open !== undefined && (open.signature !== signature || open.logged !== hasLog(dir))) close()
+    const logged = hasLog(dir)
+    if (open !== undefined && (open.signature !== signature || open.logged !== logged)) close()
     if (signature === undefined) return undefined
     if (open === undefined) {
       const sql = openForReading(dir)
       if (sql === undefined) return undefined
-      open = { sql, signature, logged: hasLog(dir) }
+      open = { sql, signature, logged: hasLog(dir), version: sql.prepare('PRAGMA data_version') }
     }
-    return open.sql
+    return open
   }
 
   const read = async (): Promise<Reading> => {
-    const sql = connect()
-    if (sql === undefined) return 'absent'
+    const connected = connect()
+    if (connected === undefined) return 'absent'
+    const { sql } = connected
     // before the rows: what is written while they are read is read once more
-    const now = sql.prepare('PRAGMA data_version').get()?.data_version
+    const now = connected.version.get()?.data_version
     if (now === version) return 'unchanged'
     const afresh = version === undefined
     if (afresh && isEmpty(sql)) return 'absent'

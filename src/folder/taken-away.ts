@@ -2,16 +2,14 @@
  * PURE: what a folder says comes into force once it is stored. Where it can't be, what takes away does all the same: an
  * object that went, and of an edited one whatever is narrower than it was. What gives waits.
  */
-import type { RawApiKeySpec } from '../resources/api-key.ts'
 import { type Manifest, parseManifest } from '../resources/manifest.ts'
-import { isObject } from '../resources/problem.ts'
+import { narrowedKey, type Written, written } from '../resources/narrowed-key.ts'
 import type { RawApiSpec } from '../resources/protected-api.ts'
 import { sameJson } from '../resources/same-json.ts'
 import { type AcceptedChange, objectKey } from './accepted.ts'
 import { changeOf, type InForce } from './candidate.ts'
 import type { Judgement } from './judge.ts'
 import { narrowedApi } from './narrowed-api.ts'
-import { narrowedKey, suspendedKey, type Written } from './narrowed-key.ts'
 
 export type TakenAway = Pick<Judgement, 'inForce' | 'changes'>
 
@@ -49,46 +47,27 @@ function narrowed(was: InForce, is: InForce): InForce {
   // what is in force of it is nothing yet
   if (before === undefined || after === undefined) return moved
   if (sameJson(was.manifest, is.manifest)) return is
-  const raw = narrowedManifest({ manifest: was.manifest, parsed: before }, { manifest: is.manifest, parsed: after })
-  const parsed = parseManifest(raw)
-  const form = parsed.ok ? { manifest: raw, parsed: parsed.manifest } : suspended(was.manifest, before, is)
+  const form = narrowedForm({ manifest: was.manifest, parsed: before }, { manifest: is.manifest, parsed: after })
   return sameJson(form.parsed, before) ? moved : { ...moved, ...form, generation: was.generation + 1 }
 }
 
 type Said = { readonly manifest: unknown; readonly parsed: Manifest }
 
 /** An edit of another kind than these two is taken over whole: what it takes and what it gives are the same field. */
-function narrowedManifest(was: Said, is: Said): unknown {
+function narrowedForm(was: Said, is: Said): Said {
   if (was.parsed.kind === 'ApiKey' && is.parsed.kind === 'ApiKey') {
-    const key = narrowedKey(
-      { parsed: was.parsed, raw: rawOf<RawApiKeySpec>(was.manifest) },
-      { parsed: is.parsed, raw: rawOf<RawApiKeySpec>(is.manifest) },
-    )
-    return written(was.manifest, key)
+    return narrowedKey({ manifest: was.manifest, parsed: was.parsed }, { manifest: is.manifest, parsed: is.parsed })
   }
-  if (was.parsed.kind === 'ProtectedApi' && is.parsed.kind === 'ProtectedApi') {
-    const api = narrowedApi(
-      { parsed: was.parsed, raw: rawOf<RawApiSpec>(was.manifest) },
-      { parsed: is.parsed, raw: rawOf<RawApiSpec>(is.manifest) },
-    )
-    return written(was.manifest, api)
-  }
-  return is.manifest
-}
-
-/** Where what is left can't be written as a manifest: a key is put out of use, of everything else the edit counts. */
-function suspended(manifest: unknown, before: Manifest, is: InForce): Pick<InForce, 'manifest' | 'parsed'> {
-  if (before.kind !== 'ApiKey') return is
-  const raw = written(manifest, suspendedKey({ parsed: before, raw: rawOf<RawApiKeySpec>(manifest) }))
-  const state = before.spec.state === 'Revoked' ? 'Revoked' : 'Suspended'
-  return { manifest: raw, parsed: { ...before, spec: { ...before.spec, state } } }
+  if (was.parsed.kind !== 'ProtectedApi' || is.parsed.kind !== 'ProtectedApi') return is
+  const api = narrowedApi(
+    { parsed: was.parsed, raw: apiOf(was.manifest) },
+    { parsed: is.parsed, raw: apiOf(is.manifest) },
+  )
+  const manifest = written(was.manifest, api)
+  const read = parseManifest(manifest)
+  return read.ok ? { manifest, parsed: read.manifest } : is
 }
 
 /** A manifest that was parsed has the form of its kind. */
-const rawOf = <Spec>(manifest: unknown): Written<unknown, Spec>['raw'] => manifest as Written<unknown, Spec>['raw']
-
-const written = (manifest: unknown, parts: Written<unknown, object>['raw']): unknown =>
-  withoutUndefined({ ...(isObject(manifest) ? manifest : {}), ...parts, spec: withoutUndefined(parts.spec) })
-
-const withoutUndefined = (value: object): Readonly<Record<string, unknown>> =>
-  Object.fromEntries(Object.entries(value).filter(([, each]) => each !== undefined))
+const apiOf = (manifest: unknown): Written<unknown, RawApiSpec>['raw'] =>
+  manifest as Written<unknown, RawApiSpec>['raw']

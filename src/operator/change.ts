@@ -27,6 +27,7 @@ export function changed(secret: KeySecret | undefined, change: Change, terms: Te
     case 'importDigest':
       return imported(secret ?? newSecret(terms.declared, change.keyId), change, terms)
     case 'register':
+    case 'grant':
       return secret
     case 'retire':
       return secret && retired(secret)

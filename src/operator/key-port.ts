@@ -4,7 +4,7 @@ import type { Plaintext } from '../core/plaintext.ts'
 import type { KeySecret } from '../resources/key-secret.ts'
 import type { ApiKeyStatus } from '../resources/key-status.ts'
 import type { Denied } from './claims.ts'
-import type { KeyRef, Recipient, Revision, World } from './world.ts'
+import type { Grant, KeyRef, Recipient, Revision, World } from './world.ts'
 
 export type KeyPort = {
   /** A live look: what is not found is gone, not merely unseen. */
@@ -12,8 +12,9 @@ export type KeyPort = {
   /**
    * Keeps the digests of a key; durable when it resolves. Refused with a Trouble if there was another writing since `over`
    * was read (undefined: nothing was there), or if its key ID or a digest belongs to another key.
+   * `grant`: is granted with it; undefined: what was granted stays.
    */
-  readonly writeSecret: (next: KeySecret, over: Revision | undefined) => Promise<Revision>
+  readonly writeSecret: (next: KeySecret, over: Revision | undefined, grant?: Grant) => Promise<Revision>
   /** From now on this attempt is the only one that may hand this key over; `over` as for writeSecret. */
   readonly openAttempt: (opening: Opening) => Promise<Attempt>
   /** The key ID can't be imported again. */
@@ -29,6 +30,8 @@ export type Opening = {
   readonly uid: string
   readonly over: Revision | undefined
   readonly recipient: Recipient
+  /** As for writeSecret. */
+  readonly grant: Grant | undefined
 }
 
 /** One hand-over. Each stage is durable when it resolves, and is refused with a Trouble if another attempt took over. */

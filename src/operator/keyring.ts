@@ -105,8 +105,8 @@ function refOf(text: string): KeyRef {
 function telling(port: KeyPort, tell: (ref: KeyRef) => void): KeyPort {
   return {
     ...port,
-    writeSecret: async (next, over) => {
-      const revision = await port.writeSecret(next, over)
+    writeSecret: async (next, over, grant) => {
+      const revision = await port.writeSecret(next, over, grant)
       tell(refOf(next.name))
       return revision
     },

@@ -8,7 +8,7 @@ import { secretInForce, type TakeAway, takeAway } from '../resources/secret-in-f
 import { type Denied, denyAll, judge } from './claims.ts'
 import { type Failure, isClaimed, type Life, lifeOf, mayMint, mayRotate, rotationAt } from './life.ts'
 import { EXPIRING_SOON_MS, statusOf } from './status.ts'
-import type { Declared, Recipient, World } from './world.ts'
+import type { Declared, Grant, Recipient, World } from './world.ts'
 
 /** What changes the digests that are kept; each is safe to repeat. */
 export type Change =
@@ -16,6 +16,8 @@ export type Change =
   | { readonly kind: 'register' }
   | { readonly kind: 'importDigest'; readonly keyId: KeyId; readonly digest: Digest; readonly claimedBy: string }
   | TakeAway
+  /** What the ApiKey asks for by now is granted; the digests stay. */
+  | { readonly kind: 'grant' }
   /** What was sealed for a claim before a crash has reached it. */
   | { readonly kind: 'confirm'; readonly claimedBy: string; readonly at: number }
 
@@ -53,7 +55,7 @@ export function plan(world: World, now: number): Plan {
     return { steps, status: undefined, again: undefined }
   }
   const life = lifeOf(world, world.declared, now)
-  const steps = [...buried, ...bury(world, life), ...takingAway(life), ...give(world, life)]
+  const steps = [...buried, ...bury(world, life), ...takingAway(life), ...grant(world), ...give(world, life)]
   const again = lookAgain(world, life)
   if (steps.length > 0) return { steps, status: undefined, again }
   const status = tellOf(world, life, undefined)
@@ -65,9 +67,20 @@ export function statusAt(world: World, now: number, setback: string | undefined)
   return world.declared && tellOf(world, lifeOf(world, world.declared, now), setback)
 }
 
-function tellOf({ people, automatic, reported }: World, life: Life, setback: string | undefined): ApiKeyStatus {
+function tellOf(world: World, life: Life, setback: string | undefined): ApiKeyStatus {
+  const { people, automatic, workloadSecret, reported } = world
   const secret = inForceAt(life.declared, life.secret, life.now)
-  return statusOf({ ...life, secret, people, automatic, before: reported, setback })
+  return statusOf({ ...life, secret, people, automatic, workloadSecret, before: reported, setback })
+}
+
+/** What is to be granted: all that is asked for, as long as nobody caps it. undefined: what is declared is what is granted. */
+export const toBeGranted = ({ granting }: World): Grant | undefined => granting?.asked
+
+/** Of a key that is kept already; the first writing of a key brings its grant along. */
+function grant(world: World): Step[] {
+  const wanted = toBeGranted(world)
+  if (wanted === undefined || world.held?.kind !== 'read') return []
+  return sameJson(wanted.spec, world.granting?.last?.spec) ? [] : [{ kind: 'grant' }]
 }
 
 const denial = (denied: Denied): Step => ({ kind: 'denyClaim', ...denied })
@@ -92,18 +105,17 @@ function give(world: World, life: Life): Step[] {
   const { spec, secret, failure } = life
   const imported = importing(world, life)
   if (imported !== undefined) return [imported]
-  const sealed = world.claims.find(({ delivered }) => delivered !== undefined && isUnconfirmed(life, delivered.version))
+  const arrived = arrivalOf(world, life)
   const waiting = world.claims.filter(({ delivered }) => delivered === undefined)
-  const mayGive = mayMint(life) && !isClaimed(life) && sealed === undefined
+  const mayGive = mayMint(life) && !isClaimed(life) && arrived === undefined
   const { winner, denied } = judge(
     waiting,
     life,
-    sealed !== undefined || world.automatic !== undefined ? 'given' : 'free',
+    arrived !== undefined || world.automatic !== undefined ? 'given' : 'free',
   )
   const recipient = world.automatic ?? (winner && { kind: 'claim', claim: winner.name, claimant: winner.claimant })
   const steps: Step[] = []
-  if (sealed?.delivered !== undefined)
-    steps.push({ kind: 'confirm', claimedBy: sealed.claimant, at: sealed.delivered.at })
+  if (arrived !== undefined) steps.push({ kind: 'confirm', claimedBy: arrived.by, at: arrived.at })
   else if (mayGive && recipient !== undefined) {
     steps.push({ kind: 'handOver', version: life.due, rotations: life.rotations, recipient })
   } else if (secret === undefined && failure === undefined && spec.delivery.kind !== 'imported' && isAlive(life)) {
@@ -112,11 +124,16 @@ function give(world: World, life: Life): Step[] {
   return [...steps, ...denied.map(denial)]
 }
 
+/** Whether a version that is stored and not confirmed has reached its owner all the same. */
+function arrivalOf({ claims, arrival }: World, life: Life): World['arrival'] {
+  const { current } = life.secret ?? {}
+  if (current === undefined || isHandedOver(current)) return undefined
+  const sealed = claims.find(({ delivered }) => delivered?.version === current.version)
+  return sealed?.delivered === undefined ? arrival : { by: sealed.claimant, at: sealed.delivered.at }
+}
+
 const isAlive = ({ spec, declared, expired }: Life): boolean =>
   declared.apiKey.deleting !== true && spec.state !== 'Revoked' && !expired
-
-const isUnconfirmed = ({ secret }: Life, version: number): boolean =>
-  secret?.current?.version === version && !isHandedOver(secret.current)
 
 function importing({ people }: World, life: Life): Step | undefined {
   const { spec, secret, failure } = life
@@ -135,6 +152,7 @@ function lookAgain(world: World, life: Life): number | undefined {
     secret?.previous?.validUntil,
     rotationAt({ ...life, mayRotate: mayRotate(world, life.declared) }),
     isHeld(failure) ? now + CONFLICT_MS : undefined,
+    world.workloadSecret === undefined ? undefined : now + WORKLOAD_SECRET_MS,
   ]
   const ahead = moments.filter((moment) => moment !== undefined).filter((moment) => moment > now)
   return ahead.length === 0 ? undefined : Math.min(...ahead)
@@ -142,6 +160,9 @@ function lookAgain(world: World, life: Life): number | undefined {
 
 /** Nobody says when another key lets go of what this one wants. */
 const CONFLICT_MS = 60_000
+
+/** Nor when somebody deletes the Secret of a workload: it is not watched. */
+const WORKLOAD_SECRET_MS = 5 * 60_000
 
 const isHeld = (failure: Failure | undefined): boolean =>
   failure?.conflict === 'KeyIdHeld' || failure?.conflict === 'DigestHeld'

@@ -2,11 +2,11 @@
 import { unreachable } from '../core/parsed.ts'
 import { Trouble } from '../core/trouble.ts'
 import type { KeySecret } from '../resources/key-secret.ts'
-import { changed } from './change.ts'
-import { firstSecret, handOver } from './hand-over.ts'
+import { changed, newSecret } from './change.ts'
+import { handOver } from './hand-over.ts'
 import type { KeyPort } from './key-port.ts'
-import { type Change, type HandOver, type Plan, plan, type Step, statusAt } from './plan.ts'
-import type { Declared, KeyRef, Revision, World } from './world.ts'
+import { type Change, type HandOver, type Plan, plan, type Step, statusAt, toBeGranted } from './plan.ts'
+import type { Declared, Grant, KeyRef, Revision, World } from './world.ts'
 
 export type ReconcileParts = {
   readonly port: KeyPort
@@ -54,18 +54,19 @@ type Kept = { readonly secret: KeySecret | undefined; readonly revision: Revisio
 async function carryOut(parts: ReconcileParts, { ref, world, next }: Undertaking): Promise<void> {
   const { held } = world
   let kept: Kept = held?.kind === 'read' ? held : { secret: undefined, revision: undefined }
-  for (const step of next.steps) kept = await carryOutOne(parts, { ref, declared: world.declared, step, kept })
+  for (const step of next.steps) kept = await carryOutOne(parts, { ref, world, step, kept })
 }
 
 type Doing = {
   readonly ref: KeyRef
-  readonly declared: Declared | undefined
+  readonly world: World
   readonly step: Step
   readonly kept: Kept
 }
 
-async function carryOutOne(parts: ReconcileParts, { ref, declared, step, kept }: Doing): Promise<Kept> {
+async function carryOutOne(parts: ReconcileParts, { ref, world, step, kept }: Doing): Promise<Kept> {
   const { port } = parts
+  const { declared } = world
   switch (step.kind) {
     case 'tombstone':
       await port.tombstone(step.keyId, step.uid)
@@ -80,32 +81,46 @@ async function carryOutOne(parts: ReconcileParts, { ref, declared, step, kept }:
       if (declared !== undefined) await port.report(ref, declared.uid, step.status)
       return kept
     case 'handOver':
-      return declared === undefined ? kept : await handOverTo(parts, { ref, declared, step, kept })
+      return declared === undefined ? kept : await handOverTo(parts, { ref, world, declared, step, kept })
     case 'register':
     case 'importDigest':
     case 'retire':
     case 'endOverlap':
+    case 'grant':
     case 'confirm':
-      return declared === undefined ? kept : await change(parts, { ref, declared, step, kept })
+      return declared === undefined ? kept : await change(parts, { ref, world, declared, step, kept })
     default:
       return unreachable(step)
   }
 }
 
+/** A key of which nothing is kept, once it has its key ID. */
+const first = (declared: Declared, { freshKeyId }: World): KeySecret | undefined =>
+  freshKeyId && newSecret(declared, freshKeyId)
+
+/** What is granted along with a writing: the first one of a key brings its grant along, the others leave it as it is. */
+const grantWith = (kept: Kept, world: World): Grant | undefined =>
+  kept.secret === undefined ? toBeGranted(world) : undefined
+
 async function handOverTo(
   { port, nowMs, random }: ReconcileParts,
-  { ref, declared, step, kept }: Doing & { readonly declared: Declared; readonly step: HandOver },
+  { ref, world, declared, step, kept }: Doing & { readonly declared: Declared; readonly step: HandOver },
 ): Promise<Kept> {
+  const secret = kept.secret ?? first(declared, world)
+  if (secret === undefined) return kept
   const { uid } = declared
-  const attempt = await port.openAttempt({ ref, uid, over: kept.revision, recipient: step.recipient })
-  return await handOver(attempt, { declared, secret: kept.secret, step, nowMs, random })
+  const grant = grantWith(kept, world)
+  const attempt = await port.openAttempt({ ref, uid, over: kept.revision, recipient: step.recipient, grant })
+  return await handOver(attempt, { declared, secret, step, nowMs, random })
 }
 
 async function change(
-  { port, nowMs, random }: ReconcileParts,
-  { declared, step, kept }: Doing & { readonly declared: Declared; readonly step: Change },
+  { port, nowMs }: ReconcileParts,
+  { world, declared, step, kept }: Doing & { readonly declared: Declared; readonly step: Change },
 ): Promise<Kept> {
   const terms = { declared, spec: declared.apiKey.spec, now: nowMs() }
-  const secret = step.kind === 'register' ? firstSecret(declared, random) : changed(kept.secret, step, terms)
-  return secret === undefined ? kept : { secret, revision: await port.writeSecret(secret, kept.revision) }
+  const secret = step.kind === 'register' ? first(declared, world) : changed(kept.secret, step, terms)
+  if (secret === undefined) return kept
+  const grant = step.kind === 'grant' ? toBeGranted(world) : grantWith(kept, world)
+  return { secret, revision: await port.writeSecret(secret, kept.revision, grant) }
 }

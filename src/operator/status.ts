@@ -6,7 +6,7 @@ import { isHandedOver } from '../core/version.ts'
 import type { KeySecret } from '../resources/key-secret.ts'
 import type { ApiKeyStatus, CredentialStatus, Phase, Reported } from '../resources/key-status.ts'
 import { isClaimed, type Life } from './life.ts'
-import type { AutomaticRecipient, People } from './world.ts'
+import type { AutomaticRecipient, People, WorkloadSecret } from './world.ts'
 
 export const EXPIRING_SOON_MS = 7 * 24 * 3_600_000
 
@@ -14,6 +14,7 @@ export const EXPIRING_SOON_MS = 7 * 24 * 3_600_000
 export type Told = Life & {
   readonly people: People
   readonly automatic: AutomaticRecipient | undefined
+  readonly workloadSecret: WorkloadSecret | undefined
   readonly before: Reported
   readonly setback: string | undefined
 }
@@ -22,7 +23,14 @@ export function statusOf(told: Told): ApiKeyStatus {
   const { declared, spec, secret, people, before, now } = told
   const held = effective(spec.permissions, [people.held && new Set(people.held)])
   const ready = readiness(told)
-  const findings = [ready, claimedness(told), withinAccess(told, held), expiringSoon(told), ...conflicts(told)]
+  const findings = [
+    ready,
+    claimedness(told),
+    withinAccess(told, held),
+    expiringSoon(told),
+    ...credentialStored(told),
+    ...conflicts(told),
+  ]
   return {
     phase: PHASES[ready.reason] ?? 'Failed',
     // a key ID is set once: where its digests are lost, what was said of it stays
@@ -47,6 +55,7 @@ const PHASES: Readonly<Record<string, Phase | undefined>> = {
   AwaitingClaim: 'Pending',
   AwaitingHandOver: 'Pending',
   NoRecipient: 'Pending',
+  SecretNotOurs: 'Pending',
 }
 
 function readiness(told: Told): Finding {
@@ -66,8 +75,10 @@ const works = (secret: KeySecret | undefined): boolean =>
   secret !== undefined && (isHandedOver(secret.current) || secret.previous !== undefined)
 
 /** What a version that is due waits for: reason and sentence. */
-function awaited({ spec, due, automatic }: Told): readonly [string, string] {
+function awaited({ spec, due, automatic, workloadSecret }: Told): readonly [string, string] {
   if (automatic !== undefined) return ['AwaitingHandOver', `version ${due} is on its way`]
+  if (spec.delivery.kind === 'workloadSecret' && workloadSecret === 'foreign')
+    return ['SecretNotOurs', notOurs(spec.delivery.secretName)]
   return spec.delivery.kind === 'workloadSecret'
     ? ['NoRecipient', `version ${due} has no Secret to go to here: start standalone with --new-keys to receive it`]
     : ['AwaitingClaim', `version ${due} waits to be claimed`]
@@ -126,6 +137,35 @@ function expiringSoon({ spec: { expiresAt }, expired, now }: Told): Finding {
   return expiresAt - EXPIRING_SOON_MS <= now
     ? { type, status: 'True', reason: 'WithinAWeek', message: `the key expires at ${at}` }
     : { type, status: 'False', reason: 'NotYet', message: `the key expires at ${at}` }
+}
+
+const notOurs = (secretName: string): string =>
+  `the Secret ${secretName} belongs to somebody else and is left alone: delete it, or name another in spec.delivery.secretName`
+
+/** Only where a workload's Secret is looked after; a key whose Secret is gone goes on, since somebody may have read it. */
+function credentialStored(told: Told): readonly Finding[] {
+  const { spec, workloadSecret } = told
+  if (workloadSecret === undefined || spec.delivery.kind !== 'workloadSecret') return []
+  return [{ type: 'CredentialStored', ...storedness(told, workloadSecret, spec.delivery.secretName) }]
+}
+
+function storedness(told: Told, workloadSecret: WorkloadSecret, secretName: string): Omit<Finding, 'type'> {
+  if (workloadSecret === 'foreign') return { status: 'False', reason: 'SecretNotOurs', message: notOurs(secretName) }
+  if (workloadSecret === 'unknown') {
+    return { status: 'Unknown', reason: 'NotSeen', message: `the Secret ${secretName} can't be looked at` }
+  }
+  if (!isClaimed(told)) {
+    return {
+      status: 'False',
+      reason: 'AwaitingHandOver',
+      message: `version ${told.due} is not in the Secret ${secretName} yet`,
+    }
+  }
+  if (workloadSecret === 'present') {
+    return { status: 'True', reason: 'Stored', message: `the Secret ${secretName} holds version ${told.due}` }
+  }
+  const message = `the Secret ${secretName} was deleted or never held version ${told.due}: the plaintext is gone; raise spec.regenerate for a new one`
+  return { status: 'False', reason: 'SecretMissing', message }
 }
 
 /** Only where there is one. */

@@ -34,6 +34,22 @@ export type ClaimRecipient = { readonly kind: 'claim'; readonly claim: string; r
 
 export type Recipient = AutomaticRecipient | ClaimRecipient
 
+/** What an ApiKey asks for, as it is written. */
+export type Grant = { readonly generation: number; readonly spec: Readonly<Record<string, unknown>> }
+
+/** Where an ApiKey is edited by others at any time, what it gives is in force only as far as it was granted. */
+export type Granting = {
+  readonly asked: Grant
+  /** undefined: nothing yet. */
+  readonly last: Grant | undefined
+}
+
+/**
+ * The Secret that keeps the credential for a workload. missing: it is not there, or does not hold the version that was
+ * handed over; foreign: somebody else's has its name; unknown: it can't be looked at.
+ */
+export type WorkloadSecret = 'present' | 'missing' | 'foreign' | 'unknown'
+
 /** An ApiKeyClaim that is not finished. */
 export type WaitingClaim = {
   readonly name: string
@@ -70,6 +86,14 @@ export type World = {
   /** Oldest first. */
   readonly claims: readonly WaitingClaim[]
   readonly automatic: AutomaticRecipient | undefined
+  /** What shows that the version that is stored and not confirmed has reached its owner, or may have. */
+  readonly arrival: { readonly by: string; readonly at: number } | undefined
+  /** undefined: the key has none, or there are none here. */
+  readonly workloadSecret: WorkloadSecret | undefined
+  /** undefined: what is declared is what is granted. */
+  readonly granting: Granting | undefined
+  /** A key ID for a key that has none; undefined: there is no need of one. */
+  readonly freshKeyId: KeyId | undefined
   readonly people: People
   readonly taken: Taken
   /** Without what others write into a status (the last use). */

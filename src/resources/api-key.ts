@@ -7,6 +7,7 @@ import type { Limit } from '../core/limit.ts'
 import type { Permission } from '../core/permission.ts'
 import { RULES } from './api-key-rules.ts'
 import {
+  CIDR,
   display,
   dnsLabel,
   dnsSubdomain,
@@ -14,11 +15,13 @@ import {
   durationText,
   instantMs,
   instantText,
+  KEY_ID,
   matching,
   namespacedMetadata,
   objectOf,
   periodText,
   permission,
+  type SchemaMeta,
   sure,
   urlId,
 } from './common.ts'
@@ -66,65 +69,104 @@ const MAX_RATE_REQUESTS = 60_000_000
 const rateLimit = z
   .strictObject({
     requests: z.int().min(1).max(MAX_RATE_REQUESTS).describe('how many requests'),
-    per: periodText().describe('in which time, such as 1m'),
-    burst: z.int().min(1).max(MAX_RATE_REQUESTS).describe('how many at once, if not all of them').optional(),
+    per: periodText().describe('in which time, such as 1m. A whole number of s, m, h or d'),
+    burst: z
+      .int()
+      .min(1)
+      .max(MAX_RATE_REQUESTS)
+      .describe('how many may come at once. Left out: all of them')
+      .optional(),
   })
-  .describe('a rate over a moving time')
+  .describe('a rate over a moving time. Left out: none')
 
 const quota = z
   .strictObject({
     requests: z.int().min(1).max(Number.MAX_SAFE_INTEGER).describe('how many requests'),
     per: z.enum(['day', 'month']).describe('day or month, in UTC'),
   })
-  .describe('an amount per calendar day or month')
+  .describe('an amount per calendar day or month in UTC. Left out: none')
 
 const delivery = z
   .strictObject({
-    secretName: dnsSubdomain().describe('the Secret that the credential is kept in').optional(),
+    secretName: dnsSubdomain()
+      .describe(
+        'the Secret of the same Kubernetes namespace that the credential is kept in, for a workload there. It holds id, secret and key',
+      )
+      .optional(),
     digest: matching({
       max: 71,
       pattern: /^sha256:[0-9a-f]{64}$/,
       right: 'sha256: and 64 lower-case hex digits; the credential itself belongs in no manifest',
     })
-      .describe('SHA-256 of a credential that was made elsewhere')
+      .meta({ hidden: true, holdsKeys: true } satisfies SchemaMeta)
+      .describe(
+        'SHA-256 of a credential that was made elsewhere, as keyward generate prints it. The credential itself belongs in no manifest',
+      )
       .optional(),
     keyId: matching({
       max: 20,
-      pattern: /^kw_(prod|stag|dev)_[0-9A-Za-z]{12}$/,
+      pattern: KEY_ID,
       right: 'a key ID, such as kw_prod_4fQ0Zp8sLm2T',
     })
-      .describe('the key ID that belongs to the digest')
+      .meta({ hidden: true } satisfies SchemaMeta)
+      .describe('the key ID that belongs to the digest. It never changes')
       .optional(),
   })
-  .describe('how the credential reaches its owner, if it is not to be claimed')
+  .describe(
+    'how the credential reaches its owner: exactly one of secretName and digest with keyId. Left out: it waits to be claimed with an ApiKeyClaim',
+  )
 
 const spec = z
   .strictObject({
     displayName: display().describe('its name for people').optional(),
-    accessNamespace: dnsLabel().describe('name of the AccessNamespace that the key is bound to'),
-    environment: z.enum(ENVIRONMENTS).describe(`one of ${ENVIRONMENTS.join(', ')}`),
-    permissions: z.array(permission()).min(1).max(64).describe('what the key may do, such as [license:manage]'),
-    customers: z.array(urlId()).min(1).max(64).describe('the customers that the key is limited to').optional(),
-    expiresAt: instantText().describe('when the key ends by itself').optional(),
+    accessNamespace: dnsLabel().describe('name of the AccessNamespace that the key is bound to. It never changes'),
+    environment: z
+      .enum(ENVIRONMENTS)
+      .describe(`the environment that it works in: one of ${ENVIRONMENTS.join(', ')}. It never changes`),
+    permissions: z
+      .array(permission())
+      .min(1)
+      .max(64)
+      .describe('what the key may do, such as [license:manage]. 1 to 64, compared as they are written'),
+    customers: z
+      .array(urlId())
+      .min(1)
+      .max(64)
+      .describe('the customers that the key is limited to. Left out: it is not limited to any')
+      .optional(),
+    expiresAt: instantText()
+      .describe(
+        'when the key ends by itself, such as 2027-03-01T00:00:00Z. It can not be added, changed or removed later',
+      )
+      .optional(),
     rateLimit: rateLimit.optional(),
     quota: quota.optional(),
     allowedCIDRs: z
-      .array(
-        matching({ max: 43, pattern: /^[0-9a-fA-F:.]+\/[0-9]{1,3}$/, right: 'a CIDR block such as 203.0.113.0/24' }),
-      )
+      .array(matching({ max: 43, pattern: CIDR, right: 'a CIDR block such as 203.0.113.0/24' }))
       .min(1)
       .max(64)
-      .describe('the address blocks that the key may be used from')
+      .describe('the address blocks that the key may be used from, such as [203.0.113.0/24]. Left out: from anywhere')
       .optional(),
     state: z
       .enum(['Active', 'Suspended', 'Revoked'])
       .default('Active')
-      .describe('Suspended can be taken back, Revoked is for good'),
-    regenerate: z.int().min(0).max(1_000_000).default(0).describe('raise it for a new secret'),
-    overlap: durationText().default('0s').describe('how long a replaced secret still works'),
+      .describe('Active, Suspended, which can be taken back, or Revoked, which is for good'),
+    regenerate: z
+      .int()
+      .min(0)
+      .max(1_000_000)
+      .default(0)
+      .describe('raise it for a new secret. ID, permissions, configuration and expiry stay. It is never lowered'),
+    overlap: durationText()
+      .default('0s')
+      .describe('how long a replaced secret still works, such as 1h. 0s: it ends at once. Never past expiresAt'),
     rotation: z
-      .strictObject({ every: durationText().describe('how often a new secret is made') })
-      .describe('regenerates by itself')
+      .strictObject({
+        every: durationText().describe(
+          'how often a new secret is made, such as 720h. At least 1h, and longer than the overlap',
+        ),
+      })
+      .describe('makes a new secret by itself. Only with delivery.secretName')
       .optional(),
     delivery: delivery.optional(),
   })

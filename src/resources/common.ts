@@ -9,22 +9,39 @@ export const API_VERSION = 'keyward.dev/v1alpha1'
 const LABEL = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/
 const SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/
 const NO_CONTROLS = /^[^\x00-\x1f\x7f]*$/
-const DURATION = /^([0-9]{1,6}(s|m|h))+$/
-const PERIOD = /^[1-9][0-9]{0,5}(s|m|h|d)$/
+export const DURATION = /^([0-9]{1,6}(s|m|h))+$/
+export const PERIOD = /^[1-9][0-9]{0,5}(s|m|h|d)$/
 const SHORT_DURATION = /^[1-9][0-9]{0,5}(s|m|h)$/
-const INSTANT =
+export const INSTANT =
   /^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$/
+export const CIDR = /^[0-9a-fA-F:.]+\/[0-9]{1,3}$/
+export const KEY_ID = /^kw_(prod|stag|dev)_[0-9A-Za-z]{12}$/
 const QUALIFIED_NAME =
   /^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/
 const LABEL_VALUE = /^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$/
 
 type Form = { readonly max: number; readonly pattern: RegExp; readonly right: string }
 
+/** What a CRD and a message need to know of a schema beyond its shape. */
+export type SchemaMeta = {
+  /** What would be right where the pattern is not met. */
+  readonly right?: string
+  /** CEL for those words, where they depend on what was written. */
+  readonly rightSays?: string
+  /** What is written here could be a secret, so that no message shows it. */
+  readonly hidden?: true
+  /** Long enough for a whole key, which is refused. */
+  readonly holdsKeys?: true
+}
+
 // a pattern is never tried on a string that is too long: nobody's patience is spent on megabytes
 const bounded = (max: number) => z.string().min(1, { abort: true }).max(max, { abort: true })
 
 /** A string of 1 to `max` characters and one pattern; `right` says in words what would be right. */
-export const matching = ({ max, pattern, right }: Form) => bounded(max).regex(pattern, right)
+export const matching = ({ max, pattern, right }: Form) =>
+  bounded(max)
+    .regex(pattern, right)
+    .meta({ right } satisfies SchemaMeta)
 
 export const dnsLabel = () =>
   matching({
@@ -42,11 +59,15 @@ export const dnsSubdomain = () =>
 
 /** Text for people. */
 export const display = (max = 128) =>
-  matching({ max, pattern: NO_CONTROLS, right: 'text without line breaks and control characters' })
+  matching({ max, pattern: NO_CONTROLS, right: 'text without line breaks and control characters' }).meta({
+    holdsKeys: true,
+  } satisfies SchemaMeta)
 
 /** Ids that stand in URLs, in headers and between commas. */
 export const urlId = () =>
-  matching({ max: 128, pattern: /^[A-Za-z0-9._~-]+$/, right: 'letters, digits and . _ ~ - only' })
+  matching({ max: 128, pattern: /^[A-Za-z0-9._~-]+$/, right: 'letters, digits and . _ ~ - only' }).meta({
+    holdsKeys: true,
+  } satisfies SchemaMeta)
 
 export const permission = () =>
   matching({
@@ -69,7 +90,7 @@ export const instantText = () =>
     max: 40,
     pattern: INSTANT,
     right: 'a date and time with its offset as in RFC 3339, such as 2027-03-01T00:00:00Z',
-  }).meta({ format: 'date-time' })
+  })
 
 const UNIT_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
@@ -141,11 +162,16 @@ const shared = {
   ...SERVER_MADE,
 }
 
-const NAME = 'the name of the object; generateName is for kubectl create only'
+/** The API server's own words for names. */
+const NAME = 'name or generateName is required. Files need a name: generateName is for kubectl create only'
+const A_NAME =
+  "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+
+const objectName = () => matching({ max: 253, pattern: SUBDOMAIN, right: A_NAME }).describe(NAME)
 
 /** Metadata of kinds that live in a Kubernetes namespace. */
 export const namespacedMetadata = z.strictObject({
-  name: dnsSubdomain().describe(NAME),
+  name: objectName(),
   namespace: dnsLabel().default('default'),
   ...shared,
 })
@@ -154,7 +180,7 @@ export const namespacedMetadata = z.strictObject({
 const clusterMetadata = <T extends z.ZodType>(name: T) =>
   z.strictObject({ name, namespace: z.unknown().optional(), ...shared })
 
-export const subdomainNamed = clusterMetadata(dnsSubdomain().describe(NAME))
+export const subdomainNamed = clusterMetadata(objectName())
 export const labelNamed = clusterMetadata(dnsLabel().describe(NAME))
 
 /** A whole object of one kind: nothing is let through that is not named, and status is never read. */

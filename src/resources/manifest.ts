@@ -6,7 +6,7 @@ import { type ApiKeyClaim, apiKeyClaim, CHANGES as CLAIM_CHANGES } from './api-k
 import type { Change } from './change.ts'
 import { API_VERSION } from './common.ts'
 import { type Reading, readAs } from './kind.ts'
-import { pastedKey } from './pasted-key.ts'
+import { PASTED_KEY, pastedKey } from './pasted-key.ts'
 import { type FieldProblem, forbidden, invalid, isObject, problemAt, required, unsupported } from './problem.ts'
 import { type ProtectedApi, protectedApi } from './protected-api.ts'
 import { type TokenIssuer, tokenIssuer } from './token-issuer.ts'
@@ -45,8 +45,6 @@ export function parseManifest(value: unknown): Reading<Manifest> {
   if (pasted !== undefined) return { ok: false, problems: [problemAt(pasted, forbidden(PASTED_KEY))] }
   return isKind(kind) ? READERS[kind](value) : { ok: false, problems: unknownKind(value) }
 }
-
-const PASTED_KEY = 'a whole key stands here: keys have no place in manifests; revoke it, since others have seen it'
 
 function unknownKind({ apiVersion, kind }: Readonly<Record<string, unknown>>): readonly FieldProblem[] {
   const problems: FieldProblem[] = []

@@ -11,9 +11,18 @@ export type FieldProblem = {
 }
 
 /** A problem as a rule finds it: the place counts from what the rule was given. */
-export type Finding = { readonly at: Path; readonly message: string }
+export type Finding = {
+  readonly at: Path
+  readonly message: string
+  /** Where below `at` a person should look; the API server names lists as a whole. */
+  readonly below?: Path
+}
 
-export const problemAt = (path: Path, message: string): FieldProblem => ({ field: fieldOf(path), path, message })
+export const problemAt = (path: Path, message: string, below: Path = []): FieldProblem => ({
+  field: fieldOf(path),
+  path: [...path, ...below],
+  message,
+})
 
 /** `spec.routes[0].path`; a name that is no plain word stands in brackets, as in `metadata.labels[app/name]`. */
 export function fieldOf(path: Path): string {
@@ -30,10 +39,11 @@ export function fieldOf(path: Path): string {
 // the API server's own openings, so that one problem reads the same from a cluster and from a folder
 export const required = (what: string): string => `Required value: ${what}`
 export const invalid = (value: unknown, right: string): string => `Invalid value: ${echo(value)}: ${right}`
+/** Without the value: that is how the API server says it of what lies between fields. */
+export const wrong = (right: string): string => `Invalid value: ${right}`
 export const forbidden = (why: string): string => `Forbidden: ${why}`
-export const duplicate = (value: unknown): string => `Duplicate value: ${echo(value)}: name it once`
 export const unsupported = (value: unknown, supported: readonly unknown[]): string =>
-  `Unsupported value: ${echo(value)}: supported values: ${supported.map((one) => JSON.stringify(one)).join(', ')}`
+  `Unsupported value: ${echo(value)}: supported values: ${supported.map((one) => `"${String(one)}"`).join(', ')}`
 
 /** Problems in the order in which their fields are written in the object; what is missing comes after what is there. */
 export function inFieldOrder(problems: readonly FieldProblem[], value: unknown): readonly FieldProblem[] {

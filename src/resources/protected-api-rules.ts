@@ -1,10 +1,12 @@
 /** What holds between the parts of one ProtectedApi: its hosts, and its routes among each other. */
 import { type RouteSpec, ties } from '../core/route.ts'
-import { type FieldProblem, type Finding, invalid, isObject, type Path, problemAt } from './problem.ts'
+import { type ByWebhook, celQuoted } from './cel.ts'
+import { echo } from './echo.ts'
+import { type FieldProblem, type Finding, invalid, isObject, type Path, problemAt, wrong } from './problem.ts'
 import type { RawApiSpec } from './protected-api.ts'
 import { MAX_ROUTES, type RawRoute } from './route.ts'
 import { ROUTE_RULES } from './route-rules.ts'
-import { distinctBy, findings, type Rule, repeated } from './rule.ts'
+import { distinctBy, findings, noneTwice, type Rule, repeated } from './rule.ts'
 
 type ApiRule = Rule<RawApiSpec>
 
@@ -15,30 +17,47 @@ const hostsOnce: ApiRule = {
     Array.isArray(environments)
       ? environments.flatMap((one, i) => repeated(isObject(one) ? one.hosts : [], ['environments', i, 'hosts']))
       : undefined,
+  cluster: noneTwice('environments[].hosts'),
 }
+
+const TWO_HOMES = 'is a host of two environments: a host belongs to one'
+const ONE_HOME = 'self.exists_one(f, h in f.hosts)'
 
 const hostsInOneEnvironment: ApiRule = {
   name: 'no host stands in two environments',
   reads: ['environments'],
   check: ({ environments }) => {
-    const holders = new Map<string, number>()
-    return environments.flatMap(({ hosts }, i) =>
-      hosts.flatMap((host, j): Finding[] => {
-        const holder = holders.get(host) ?? i
-        holders.set(host, holder)
-        if (holder === i) return []
-        const right = `it is already a host of ${environments[holder]?.name}: a host belongs to one environment`
-        return [{ at: ['environments', i, 'hosts', j], message: invalid(host, right) }]
-      }),
-    )
+    const all = environments.flatMap(({ hosts }, i) => hosts.map((host, j) => ({ host, i, j })))
+    // the first of all that another environment has too, and where it stands again
+    const found = all.flatMap(({ host, i }): Finding[] => {
+      const other = all.find((one) => one.host === host && one.i > i)
+      if (other === undefined) return []
+      return [
+        { at: ['environments'], message: wrong(`${echo(host)} ${TWO_HOMES}`), below: [other.i, 'hosts', other.j] },
+      ]
+    })
+    return found.slice(0, 1)
   },
+  cluster: [
+    {
+      on: 'environments',
+      rule: `self.all(e, e.hosts.all(h, ${ONE_HOME}))`,
+      message: `a host ${TWO_HOMES}`,
+      says: `${celQuoted(`self.map(e, e.hosts.exists(h, !${ONE_HOME}), e.hosts.filter(h, !${ONE_HOME})[0])[0]`)} + ' ${TWO_HOMES}'`,
+    },
+  ],
 }
 
-const RULES: readonly ApiRule[] = [
+/** 256 names among one another are beyond what a rule may cost. */
+const TOO_MANY_NAMES: ByWebhook = {
+  webhook: 'comparing up to 256 names with one another exceeds the cost that CEL may have',
+}
+
+export const RULES: readonly ApiRule[] = [
   distinctBy('environments', 'name'),
   hostsOnce,
   hostsInOneEnvironment,
-  distinctBy('permissions', 'name'),
+  { ...distinctBy<RawApiSpec>('permissions', 'name'), cluster: [TOO_MANY_NAMES] },
   distinctBy('tokens', 'issuer'),
 ]
 
@@ -50,6 +69,11 @@ export function apiFindings(spec: RawApiSpec, problems: readonly FieldProblem[])
     findings(ROUTE_RULES, { value, base: ['spec', 'routes', i], problems }),
   )
   return [...own, ...ofRoutes, ...tying(spec.routes, [...problems, ...ofRoutes])]
+}
+
+/** Between routes, where the API server compares nothing. */
+export const TIES: ByWebhook = {
+  webhook: 'comparing up to 256 routes with one another exceeds the cost that CEL may have',
 }
 
 /** Two routes that could answer the same request; those whose path or methods are wrong are left out. */

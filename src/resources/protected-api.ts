@@ -49,8 +49,12 @@ const host = () =>
   })
 
 const environment = z.strictObject({
-  name: z.enum(ENVIRONMENTS).describe(`one of ${ENVIRONMENTS.join(', ')}`),
-  hosts: z.array(host()).min(1).max(32).describe('the hosts that the API is served at'),
+  name: z.enum(ENVIRONMENTS).describe(`which environment: one of ${ENVIRONMENTS.join(', ')}`),
+  hosts: z
+    .array(host())
+    .min(1)
+    .max(32)
+    .describe('the hosts that the API is served at, in lower case and without port. "*." stands for exactly one label'),
 })
 
 // biome-ignore lint/suspicious/noThenProperty: the field's name in the published resource
@@ -58,16 +62,28 @@ const STALE = { after: '15m', then: 'serve' } as const
 
 const failureMode = z
   .strictObject({
-    limits: z.enum(['local', 'open', 'closed']).default('local').describe('what counts where Redis is out of reach'),
+    limits: z
+      .enum(['local', 'open', 'closed'])
+      .default('local')
+      .describe(
+        'what counts where Redis is out of reach. local: each replica counts by itself; open: nothing is counted; closed: limited keys are refused',
+      ),
     stale: z
       .strictObject({
-        after: shortDurationText().default('15m').describe('how old the last news may be'),
+        after: shortDurationText()
+          .default('15m')
+          .describe('how old the last news from the API server may be, such as 15m'),
         // biome-ignore lint/suspicious/noThenProperty: the field's name in the published resource
-        then: z.enum(['serve', 'deny']).default('serve').describe('what happens then'),
+        then: z
+          .enum(['serve', 'deny'])
+          .default('serve')
+          .describe('what happens then: serve goes on with what is known, deny refuses'),
       })
-      .default(STALE),
+      .default(STALE)
+      .describe('what happens while the API server can not be asked'),
   })
   .default({ limits: 'local', stale: STALE })
+  .describe('what happens while something is out of reach')
 
 const spec = z
   .strictObject({
@@ -80,17 +96,24 @@ const spec = z
         }),
       )
       .max(256)
-      .describe('names of permissions for people')
+      .describe('names of permissions for people. They grant nothing')
       .optional(),
     tokens: z
       .array(z.strictObject({ issuer: dnsSubdomain().describe('name of the TokenIssuer') }))
       .max(8)
-      .describe('whose access tokens are accepted beside keys')
+      .describe('whose OAuth2 access tokens are accepted beside keys')
       .optional(),
-    unmatched: z.enum(['deny', 'authenticated']).default('deny').describe('what a request without a route gets'),
+    unmatched: z
+      .enum(['deny', 'authenticated'])
+      .default('deny')
+      .describe('what a request without a route gets. deny: 403; authenticated: any valid key will do'),
     preflight: z.enum(['deny', 'allow']).default('deny').describe('whether CORS preflights pass without a credential'),
     failureMode,
-    routes: z.array(route).min(1).max(MAX_ROUTES).describe('what each path asks of a key'),
+    routes: z
+      .array(route)
+      .min(1)
+      .max(MAX_ROUTES)
+      .describe('what each path asks of a key. The most specific route wins, whatever the order'),
   })
   .describe('environments and routes')
 
@@ -129,5 +152,6 @@ export const compileApi = ({ namespace, name, spec }: ProtectedApi): Api => ({
   preflight: spec.preflight,
   acceptsTokens: spec.tokens.length > 0,
   limitFailure: spec.failureMode.limits,
+  refusedWhenStaleMs: spec.failureMode.stale.action === 'deny' ? spec.failureMode.stale.afterMs : undefined,
   routes: compileRoutes(spec.routes),
 })

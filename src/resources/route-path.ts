@@ -1,5 +1,7 @@
 /** Says in words what is wrong with the path of a route. */
 
+import { celText } from './cel.ts'
+
 type Fault = { readonly found: RegExp; readonly right: string }
 
 /** The first that is found is what to mend first. */
@@ -19,9 +21,18 @@ const FAULTS: readonly Fault[] = [
   },
 ]
 
+const FORM = "letters, digits and . _ ~ - ! $ & ' ( ) + , = : @ only; two dots do not begin a segment"
+
+/** The same in CEL, for the path that is `self`. */
+export const CEL_WRONG_PATH = `${FAULTS.reduceRight(
+  (otherwise, { found, right }) =>
+    `(self.endsWith('/**') ? self.substring(0, self.size() - 3) + '/rest' : self).matches(${celText(found.source)}) ? ${celText(right)} : ${otherwise}`,
+  celText(FORM),
+)}`
+
 /** What would be right for a path that the schema refuses. */
 export function wrongPath(path: string): string {
   const withoutRest = path.replace(/\/\*\*$/, '/rest')
   const fault = FAULTS.find(({ found }) => found.test(withoutRest))
-  return fault?.right ?? "letters, digits and . _ ~ - ! $ & ' ( ) + , = : @ only; two dots do not begin a segment"
+  return fault?.right ?? FORM
 }

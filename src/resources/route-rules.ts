@@ -1,8 +1,9 @@
 /** What holds between the fields of one route. */
-import { NAMESPACE_TYPES, type NamespaceType, type Reach } from '../core/namespace.ts'
-import { methodsOf, parametersOf, permissionFor } from '../core/route.ts'
-import { withArticle } from './common.ts'
-import { type Finding, forbidden, invalid, isObject, required } from './problem.ts'
+import { METHODS, methodsOf, parametersOf, permissionFor } from '../core/route.ts'
+import { celAnyOf, celList, celQuoted } from './cel.ts'
+import { echo } from './echo.ts'
+import { forbidden, invalid, isObject, required, wrong } from './problem.ts'
+import { REACH_RULES } from './reach-rules.ts'
 import type { RawRoute } from './route.ts'
 import { distinct, type Rule } from './rule.ts'
 
@@ -19,13 +20,23 @@ const oneAccess: RouteRule = {
     if (named.length === 1) return undefined
     return {
       at: [],
-      message: named.length === 0 ? required(ONE_ACCESS) : forbidden(`it names ${named.join(' and ')}: ${ONE_ACCESS}`),
+      message: named.length === 0 ? required(ONE_ACCESS) : forbidden(`${ONE_ACCESS}: it names ${named.join(' and ')}`),
     }
   },
+  cluster: [
+    { rule: celAnyOf(ACCESS), message: ONE_ACCESS, reason: 'FieldValueRequired' },
+    {
+      rule: `[${ACCESS.map((field) => `has(self.${field})`).join(', ')}].filter(named, named).size() <= 1`,
+      message: ONE_ACCESS,
+      reason: 'FieldValueForbidden',
+    },
+  ],
 }
 
 /** What asks something of a key, and so has no meaning where no key is looked at. */
 const KEY_FIELDS = ['resource', 'id', 'reach', 'narrow', 'customer', 'customersAtUpstream'] as const
+
+const NO_KEY = 'a public route has no key to look at'
 
 const publicAsksNothing: RouteRule = {
   name: 'a public route asks nothing of a key',
@@ -35,9 +46,19 @@ const publicAsksNothing: RouteRule = {
       ? undefined
       : KEY_FIELDS.filter((field) => route[field] !== undefined).map((field) => ({
           at: [field],
-          message: forbidden('a public route has no key to look at'),
+          message: forbidden(NO_KEY),
         })),
+  cluster: KEY_FIELDS.map((field) => ({
+    rule: `!has(self.public) || !has(self.${field})`,
+    message: NO_KEY,
+    field: `.${field}`,
+    reason: 'FieldValueForbidden' as const,
+  })),
 }
+
+/** More segments than that are not looked through by the API server: what CEL may cost is bounded. */
+const SEGMENTS_SEEN = 40
+const TWICE = 'a parameter stands in it twice'
 
 const noParameterTwice: RouteRule = {
   name: 'no parameter stands in a path twice',
@@ -45,8 +66,15 @@ const noParameterTwice: RouteRule = {
   check: ({ path }) => {
     const names = parametersOf(path)
     const twice = names.find((name, i) => names.indexOf(name) < i)
-    return twice === undefined ? undefined : { at: ['path'], message: invalid(path, `{${twice}} stands in it twice`) }
+    return twice === undefined ? undefined : { at: ['path'], message: invalid(path, `${TWICE}: {${twice}}`) }
   },
+  cluster: [
+    {
+      on: 'path',
+      rule: `self.split('/', ${SEGMENTS_SEEN}).all(s, !s.startsWith('{') || self.indexOf(s) == self.lastIndexOf(s))`,
+      message: TWICE,
+    },
+  ],
 }
 
 const namesParameter = (field: 'id' | 'customer'): RouteRule => ({
@@ -54,73 +82,17 @@ const namesParameter = (field: 'id' | 'customer'): RouteRule => ({
   reads: ['path', field],
   check: ({ path, [field]: name }) => {
     if (name === undefined || parametersOf(path).includes(name)) return undefined
-    const there = parametersOf(path).join(', ')
-    const right = there === '' ? 'the path has no {parameter}' : `the path has no {${name}}; it has ${there}`
-    return { at: [field], message: invalid(name, right) }
+    return { at: [field], message: wrong(`the path has no {${name}}`) }
   },
+  cluster: [
+    {
+      rule: `!has(self.${field}) || self.path.contains('{' + self.${field} + '}')`,
+      message: 'the path has no such parameter',
+      says: `'the path has no {' + self.${field} + '}'`,
+      field: `.${field}`,
+    },
+  ],
 })
-
-const resourceAndReach: RouteRule = {
-  name: 'resource and reach go together, and id goes with them',
-  reads: [],
-  check: ({ resource, reach, id }) => {
-    const why = 'resource and reach go together'
-    if (resource === undefined && reach !== undefined) return { at: ['resource'], message: required(why) }
-    if (resource !== undefined && reach === undefined) return { at: ['reach'], message: required(why) }
-    return resource === undefined && id !== undefined
-      ? { at: ['resource'], message: required('id names a resource: say of which type') }
-      : undefined
-  },
-}
-
-const reachNamesAType: RouteRule = {
-  name: 'reach opens the route to at least one type',
-  reads: ['reach'],
-  check: ({ reach }) =>
-    reach === undefined || Object.keys(reach).length > 0
-      ? undefined
-      : { at: ['reach'], message: required(`at least one of ${NAMESPACE_TYPES.join(', ')}`) },
-}
-
-/** What of each type lies on the way up from a namespace of the type, itself included. */
-const UPWARD: Readonly<Record<NamespaceType, readonly NamespaceType[]>> = {
-  organization: ['organization'],
-  application: ['application', 'organization'],
-  workspace: ['workspace', 'application', 'organization'],
-  userGroup: ['userGroup', 'application', 'organization'],
-}
-
-/** What can lie inside a namespace of the type. */
-const DOWNWARD: Readonly<Record<NamespaceType, readonly NamespaceType[]>> = {
-  organization: ['application', 'workspace', 'userGroup'],
-  application: ['workspace', 'userGroup'],
-  workspace: [],
-  userGroup: [],
-}
-
-const reachGoesTheRightWay: RouteRule = {
-  name: 'lineage is upward or the resource itself, within is downward',
-  reads: ['resource', 'reach'],
-  check: ({ resource, reach = {} }) => {
-    if (resource === undefined) return undefined
-    return NAMESPACE_TYPES.flatMap((type): Finding[] => {
-      const far = reach[type]
-      const wrong = far === undefined ? undefined : wrongWay({ type, far, resource })
-      return wrong === undefined ? [] : [{ at: ['reach', type], message: invalid(far, wrong) }]
-    })
-  },
-}
-
-type Way = { readonly type: NamespaceType; readonly far: Reach; readonly resource: NamespaceType }
-
-function wrongWay({ type, far, resource }: Way): string | undefined {
-  const [up, down] = [UPWARD[type].includes(resource), DOWNWARD[type].includes(resource)]
-  if (far === 'lineage' ? up : down) return undefined
-  if (!up && !down) return `${withArticle(type)} has no ${resource} above it and none inside: leave it out`
-  return up
-    ? `the ${resource} of ${withArticle(type)} is ${type === resource ? 'itself' : 'above it'}: lineage`
-    : `the ${resource}s of ${withArticle(type)} lie inside it: within`
-}
 
 const NARROWINGS = 'at least one of query, filter and upstream'
 
@@ -131,12 +103,27 @@ const narrowSaysHow: RouteRule = {
     isObject(narrow) && Object.keys(narrow).length === 0
       ? { at: ['narrow'], message: required(NARROWINGS) }
       : undefined,
+  cluster: [
+    {
+      on: 'narrow',
+      rule: celAnyOf(['query', 'filter', 'upstream']),
+      message: NARROWINGS,
+      reason: 'FieldValueRequired',
+    },
+  ],
 }
 
 const reading = (route: RawRoute): boolean => {
   const methods = methodsOf(route)
   return methods.has('GET') || methods.has('HEAD') || methods.has('QUERY')
 }
+
+const CEL_READING = "(!has(self.methods) || self.methods.exists(m, m in ['GET', 'HEAD', 'QUERY']))"
+
+const LIST_NAMES = `a list route names ${NARROWINGS}`
+const NO_RESOURCE = 'only a route with resource is narrowed'
+const ONE_RESOURCE = 'a route with id is about one resource: nothing to narrow'
+const NO_READING = 'only a route that answers GET, HEAD or QUERY is narrowed'
 
 const listsAreNarrowed: RouteRule = {
   name: 'a list route is narrowed, and no other',
@@ -145,15 +132,69 @@ const listsAreNarrowed: RouteRule = {
     const { resource, id, narrow } = route
     if (narrow === undefined) {
       const list = resource !== undefined && id === undefined && reading(route)
-      return list ? { at: ['narrow'], message: required(`a list route names ${NARROWINGS}`) } : undefined
+      return list ? { at: ['narrow'], message: required(LIST_NAMES) } : undefined
     }
     const at = ['narrow']
-    if (resource === undefined) return { at, message: forbidden('only a route with resource is narrowed') }
-    if (id !== undefined) return { at, message: forbidden('a route with id is about one resource: nothing to narrow') }
-    return reading(route)
-      ? undefined
-      : { at, message: forbidden('only a route that answers GET, HEAD or QUERY is narrowed') }
+    if (resource === undefined) return { at, message: forbidden(NO_RESOURCE) }
+    if (id !== undefined) return { at, message: forbidden(ONE_RESOURCE) }
+    return reading(route) ? undefined : { at, message: forbidden(NO_READING) }
   },
+  cluster: [
+    {
+      rule: `has(self.narrow) || !has(self.resource) || has(self.id) || !${CEL_READING}`,
+      message: LIST_NAMES,
+      field: '.narrow',
+      reason: 'FieldValueRequired',
+    },
+    {
+      rule: '!has(self.narrow) || has(self.resource)',
+      message: NO_RESOURCE,
+      field: '.narrow',
+      reason: 'FieldValueForbidden',
+    },
+    {
+      rule: '!has(self.narrow) || !has(self.resource) || !has(self.id)',
+      message: ONE_RESOURCE,
+      field: '.narrow',
+      reason: 'FieldValueForbidden',
+    },
+    {
+      rule: `!has(self.narrow) || !has(self.resource) || has(self.id) || ${CEL_READING}`,
+      message: NO_READING,
+      field: '.narrow',
+      reason: 'FieldValueForbidden',
+    },
+  ],
+}
+
+const KNOWN: readonly string[] = [...METHODS, '*']
+const NO_METHOD = `is no method: one of ${KNOWN.join(', ')}`
+const EVERY_METHOD = 'a permission for every method of the route, or for "*", which stands for all that are not named'
+/** CEL for the methods of a route, and for those that no permission is named for. */
+const ANSWERED = `(has(self.methods) ? self.methods + ('GET' in self.methods && !('HEAD' in self.methods) ? ['HEAD'] : []) : ${celList([...methodsOf({})])})`
+const COVERED =
+  "('*' in self.permissionByMethod || m in self.permissionByMethod || (m == 'HEAD' && 'GET' in self.permissionByMethod))"
+const UNCOVERED = `${ANSWERED}.filter(m, !${COVERED})`
+
+const methodsAreKnown: RouteRule = {
+  name: 'permissionByMethod names methods',
+  reads: [],
+  check: ({ permissionByMethod }) => {
+    const unknown = isObject(permissionByMethod)
+      ? Object.keys(permissionByMethod).find((name) => !KNOWN.includes(name))
+      : undefined
+    return unknown === undefined
+      ? undefined
+      : { at: ['permissionByMethod'], message: wrong(`${echo(unknown)} ${NO_METHOD}`), below: [unknown] }
+  },
+  cluster: [
+    {
+      on: 'permissionByMethod',
+      rule: `self.all(m, m in ${celList(KNOWN)})`,
+      message: `something in it ${NO_METHOD}`,
+      says: `${celQuoted(`self.filter(m, !(m in ${celList(KNOWN)}))[0]`)} + ' ${NO_METHOD}'`,
+    },
+  ],
 }
 
 const everyMethodHasPermission: RouteRule = {
@@ -168,10 +209,20 @@ const everyMethodHasPermission: RouteRule = {
     if (uncovered.length === 0) return undefined
     return {
       at: ['permissionByMethod'],
-      message: required(`a permission for ${uncovered.join(', ')}; "*" stands for all that are not named`),
+      message: required(`${EVERY_METHOD}: there is none for ${uncovered.join(', ')}`),
     }
   },
+  cluster: [
+    {
+      rule: `!has(self.permissionByMethod) || ${UNCOVERED}.size() == 0`,
+      message: EVERY_METHOD,
+      field: '.permissionByMethod',
+      reason: 'FieldValueRequired',
+    },
+  ],
 }
+
+const ONE_OF_TWO = 'customer is checked here: exactly one of the two'
 
 const customersOneWay: RouteRule = {
   name: 'customers are checked here or at the upstream',
@@ -179,7 +230,15 @@ const customersOneWay: RouteRule = {
   check: ({ customer, customersAtUpstream }) =>
     customer === undefined || customersAtUpstream === undefined
       ? undefined
-      : { at: ['customersAtUpstream'], message: forbidden('customer is checked here: exactly one of the two') },
+      : { at: ['customersAtUpstream'], message: forbidden(ONE_OF_TWO) },
+  cluster: [
+    {
+      rule: '!has(self.customer) || !has(self.customersAtUpstream)',
+      message: ONE_OF_TWO,
+      field: '.customersAtUpstream',
+      reason: 'FieldValueForbidden',
+    },
+  ],
 }
 
 export const ROUTE_RULES: readonly RouteRule[] = [
@@ -189,11 +248,10 @@ export const ROUTE_RULES: readonly RouteRule[] = [
   noParameterTwice,
   namesParameter('id'),
   namesParameter('customer'),
-  resourceAndReach,
-  reachNamesAType,
-  reachGoesTheRightWay,
+  ...REACH_RULES,
   narrowSaysHow,
   listsAreNarrowed,
+  methodsAreKnown,
   everyMethodHasPermission,
   customersOneWay,
 ]

@@ -2,8 +2,8 @@
 import { z } from 'zod'
 import { NAMESPACE_TYPES, REACHES } from '../core/namespace.ts'
 import { METHODS } from '../core/route.ts'
-import { matching, permission } from './common.ts'
-import { wrongPath } from './route-path.ts'
+import { matching, permission, type SchemaMeta } from './common.ts'
+import { CEL_WRONG_PATH, wrongPath } from './route-path.ts'
 
 // `/`, or segments: literals without dot segments, `;` and `%`, {parameters}, and `**` last
 const PATH =
@@ -14,35 +14,35 @@ const path = z
   .min(1, { abort: true })
   .max(256, { abort: true })
   .regex(PATH, { error: ({ input }) => wrongPath(String(input)) })
+  .meta({
+    right: 'a path of literal segments, {parameters} and "**" last',
+    rightSays: CEL_WRONG_PATH,
+  } satisfies SchemaMeta)
 
 const parameter = () =>
   matching({ max: 32, pattern: /^[a-z][A-Za-z0-9]*$/, right: 'the name of a {parameter} of the path, without braces' })
 
 const onlyTrue = () => z.literal(true)
 
-const methodPermission = () => permission().exactOptional()
+/** A mapping and no set of fields: CEL can't name a field that is called "*". Which methods there are is a rule's affair. */
+const permissionByMethod = z.record(z.string(), permission()).meta({ maxProperties: METHODS.length + 1 })
 
-const permissionByMethod = z.strictObject({
-  GET: methodPermission(),
-  HEAD: methodPermission(),
-  POST: methodPermission(),
-  PUT: methodPermission(),
-  PATCH: methodPermission(),
-  DELETE: methodPermission(),
-  OPTIONS: methodPermission(),
-  QUERY: methodPermission(),
-  '*': methodPermission(),
-})
-
-const far = () => z.enum(REACHES).exactOptional()
+const far = () =>
+  z
+    .enum(REACHES)
+    .describe('lineage: the one resource on the way up, itself included. within: all that lie inside')
+    .exactOptional()
 
 const reach = z.strictObject({ organization: far(), application: far(), workspace: far(), userGroup: far() })
+
+const POINTER = 'a JSON Pointer, such as /items'
 
 const pointer = () =>
   z
     .string()
     .max(256, { abort: true })
-    .regex(/^(\/([^/~]|~[01])*)*$/, 'a JSON Pointer, such as /items')
+    .regex(/^(\/([^/~]|~[01])*)*$/, POINTER)
+    .meta({ right: POINTER } satisfies SchemaMeta)
 
 const narrow = z.strictObject({
   // a dot or bracket in the name would be another parameter to some servers
@@ -60,7 +60,7 @@ const narrow = z.strictObject({
     })
     .describe('cuts the list out of the response')
     .optional(),
-  upstream: onlyTrue().describe('the upstream honours x-keyward-visible').optional(),
+  upstream: onlyTrue().describe('true: the upstream honours x-keyward-visible').optional(),
 })
 
 export const MAX_ROUTES = 256
@@ -70,19 +70,29 @@ export const route = z.strictObject({
     .array(z.enum(METHODS))
     .min(1)
     .max(METHODS.length)
-    .describe('all but OPTIONS, unless some are named')
+    .describe('which methods it answers. Left out: all but OPTIONS. GET covers HEAD')
     .optional(),
-  path: path.describe('such as /v1/workspaces/{id}'),
-  public: onlyTrue().describe('needs no key').optional(),
-  authenticated: onlyTrue().describe('any valid key will do').optional(),
+  path: path.describe(
+    'the path, such as /v1/workspaces/{id}. {name} stands for one segment, ** at the end for the rest',
+  ),
+  public: onlyTrue().describe('true: it needs no key').optional(),
+  authenticated: onlyTrue().describe('true: any valid key will do').optional(),
   permission: permission().describe('what a key must hold').optional(),
-  permissionByMethod: permissionByMethod.describe('what a key must hold for each method').optional(),
+  permissionByMethod: permissionByMethod
+    .describe('what a key must hold for each method. "*" stands for all that are not named')
+    .optional(),
   resource: z.enum(NAMESPACE_TYPES).describe('the type of access namespace that the route is about').optional(),
-  id: parameter().describe('the path parameter that names the resource').optional(),
-  reach: reach.describe('how far a key gets, by the type of its access namespace').optional(),
-  narrow: narrow.describe('how a list is cut down to the visible set').optional(),
-  customer: parameter().describe('the path parameter that names the customer').optional(),
-  customersAtUpstream: onlyTrue().describe('the upstream honours x-keyward-customers').optional(),
+  id: parameter().describe('the path parameter that names the resource by its externalId').optional(),
+  reach: reach
+    .describe('how far a key gets, by the type of its access namespace. A type that is left out gets nowhere')
+    .optional(),
+  narrow: narrow
+    .describe('how a list is cut down to what the key may see: at least one of query, filter and upstream')
+    .optional(),
+  customer: parameter()
+    .describe('the path parameter that names the customer, who must be among the customers of the key')
+    .optional(),
+  customersAtUpstream: onlyTrue().describe('true: the upstream honours x-keyward-customers').optional(),
 })
 
 /** A route as it is written. */

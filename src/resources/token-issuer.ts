@@ -1,8 +1,9 @@
 /** TokenIssuer: whose OAuth2 access tokens are accepted beside keys, and which claims say what. */
 import { z } from 'zod'
 import { display, durationMs, matching, objectOf, shortDurationText, subdomainNamed } from './common.ts'
+import { echo } from './echo.ts'
 import type { KindDefinition } from './kind.ts'
-import { forbidden, isObject, required, unsupported } from './problem.ts'
+import { forbidden, isObject, required, wrong } from './problem.ts'
 import { distinct, findings, type Rule } from './rule.ts'
 
 /** Signatures only: with a shared secret whoever can check a token could make one. */
@@ -44,14 +45,20 @@ const spec = z
   .strictObject({
     issuer: httpsUrl(512).describe('the https URL that tokens name as iss'),
     audiences: z.array(display(512)).min(1).max(16).describe('what tokens name as aud; one of them is enough'),
-    jwksUri: httpsUrl(1024).describe('where the public keys are fetched').optional(),
+    jwksUri: httpsUrl(1024).describe('where the public keys are fetched. Exactly one of jwksUri and jwks').optional(),
     jwks: z
       .string()
       .min(1)
       .max(65_536)
       .describe('the public keys themselves, a JWK Set as JSON in a string')
       .optional(),
-    algorithms: z.array(z.enum(ALGORITHMS)).min(1).max(ALGORITHMS.length).describe('such as [ES256]'),
+    algorithms: z
+      .array(z.enum(ALGORITHMS))
+      .min(1)
+      .max(ALGORITHMS.length)
+      .describe(
+        'which signatures are accepted, such as [ES256]. Signatures only: a shared secret could sign for others',
+      ),
     claims: z
       .strictObject({
         accessNamespace: claimName().describe('the claim that names the access namespace'),
@@ -60,9 +67,9 @@ const spec = z
         customers: claimName().describe('the claim that lists the customers').optional(),
       })
       .describe('which claims say what'),
-    maxTokenAge: shortDurationText().describe('how long after iat a token is accepted at most').optional(),
+    maxTokenAge: shortDurationText().describe('how long after iat a token is accepted at most, such as 1h').optional(),
     typ: matching({ max: 64, pattern: /^[A-Za-z0-9!#$&^_.+/-]+$/, right: 'a media type such as at+jwt' })
-      .describe('what the typ of a token must be')
+      .describe('what the typ of a token must be, such as at+jwt')
       .optional(),
     clockTolerance: matching({
       max: 12,
@@ -70,7 +77,7 @@ const spec = z
       right: 'a whole number of s, m or h, such as 5s',
     })
       .default('5s')
-      .describe("how far the issuer's clock may be off"),
+      .describe("how far the issuer's clock may be off, such as 5s"),
   })
   .describe('whose tokens are accepted')
 
@@ -78,17 +85,31 @@ const schema = objectOf({ kind: 'TokenIssuer', metadata: subdomainNamed, spec })
 
 type Raw = z.input<typeof spec>
 
+const ONE_SOURCE = 'exactly one of jwksUri and jwks'
+
 const keysComeOneWay: Rule<Raw> = {
   name: 'exactly one of jwksUri and jwks',
   reads: [],
   check: ({ jwksUri, jwks }) => {
     if (jwksUri === undefined && jwks === undefined) {
-      return { at: ['jwksUri'], message: required('exactly one of jwksUri and jwks') }
+      return { at: ['jwksUri'], message: required(ONE_SOURCE) }
     }
-    return jwksUri !== undefined && jwks !== undefined
-      ? { at: ['jwks'], message: forbidden('exactly one of jwksUri and jwks') }
-      : undefined
+    return jwksUri !== undefined && jwks !== undefined ? { at: ['jwks'], message: forbidden(ONE_SOURCE) } : undefined
   },
+  cluster: [
+    {
+      rule: 'has(self.jwksUri) || has(self.jwks)',
+      message: ONE_SOURCE,
+      field: '.jwksUri',
+      reason: 'FieldValueRequired',
+    },
+    {
+      rule: '!has(self.jwksUri) || !has(self.jwks)',
+      message: ONE_SOURCE,
+      field: '.jwks',
+      reason: 'FieldValueForbidden',
+    },
+  ],
 }
 
 const KEY_TYPES = ['RSA', 'EC', 'OKP']
@@ -96,31 +117,41 @@ const KEY_TYPES = ['RSA', 'EC', 'OKP']
 const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']
 const MAX_KEYS = 16
 
+/** JSON has no other way to write the name of a member, unless somebody hides it; and then the webhook sees it. */
+const PRIVATE_NAME = `"(${PRIVATE_MEMBERS.join('|')})"[ \\t\\r\\n]*:`
+const FOUND_NAME = `self.jwks.find('${PRIVATE_NAME}')`
+
 const jwksIsPublic: Rule<Raw> = {
   name: 'jwks is a JWK Set of public keys',
   reads: ['jwks'],
   check: ({ jwks }) => {
-    const wrong = jwks === undefined ? undefined : wrongJwks(parsedJson(jwks))
-    return wrong === undefined ? undefined : { at: ['jwks'], message: wrong }
+    const problem = jwks === undefined ? undefined : wrongJwks(parsedJson(jwks))
+    return problem === undefined ? undefined : { at: ['jwks'], message: problem }
   },
+  cluster: [
+    {
+      rule: `!has(self.jwks) || ${FOUND_NAME} == ''`,
+      message: 'a private key stands in it: public keys only',
+      says: `'it holds "' + ${FOUND_NAME}.split('"')[1] + '", which is private: public keys only'`,
+      field: '.jwks',
+      reason: 'FieldValueForbidden',
+    },
+    { webhook: 'CEL can not read JSON in a string: whether it is a JWK Set of keys of known types' },
+  ],
 }
 
 function wrongJwks(set: unknown): string | undefined {
   const keys = isObject(set) ? set.keys : undefined
-  if (!Array.isArray(keys)) return 'Invalid value: not a JWK Set: JSON such as {"keys": [{"kty": "EC", …}]}'
-  if (keys.length < 1 || keys.length > MAX_KEYS) return `Invalid value: ${keys.length} keys: from 1 to ${MAX_KEYS}`
+  if (!Array.isArray(keys)) return wrong('not a JWK Set: JSON such as {"keys": [{"kty": "EC", …}]}')
+  if (keys.length < 1 || keys.length > MAX_KEYS) return wrong(`${keys.length} keys: from 1 to ${MAX_KEYS}`)
+  const secret = keys.flatMap((key) => (isObject(key) ? PRIVATE_MEMBERS.filter((one) => Object.hasOwn(key, one)) : []))
+  if (secret[0] !== undefined) return forbidden(`it holds "${secret[0]}", which is private: public keys only`)
   for (const [i, key] of keys.entries()) {
-    const wrong = wrongKey(key)
-    if (wrong !== undefined) return `keys[${i}]: ${wrong}`
+    if (!isObject(key)) return wrong(`keys[${i}] must be a JWK`)
+    if (typeof key.kty !== 'string' || !KEY_TYPES.includes(key.kty))
+      return wrong(`the kty of keys[${i}] is ${echo(key.kty)}, and must be one of ${KEY_TYPES.join(', ')}`)
   }
   return undefined
-}
-
-function wrongKey(key: unknown): string | undefined {
-  if (!isObject(key)) return 'Invalid value: must be a JWK'
-  const secret = PRIVATE_MEMBERS.find((member) => Object.hasOwn(key, member))
-  if (secret !== undefined) return forbidden(`it holds "${secret}", which is private: public keys only`)
-  return typeof key.kty === 'string' && KEY_TYPES.includes(key.kty) ? undefined : unsupported(key.kty, KEY_TYPES)
 }
 
 function parsedJson(text: string): unknown {

@@ -1,7 +1,10 @@
 /** What zod finds wrong with the shape of an object, in the API server's words. */
 import { z } from 'zod'
+import type { SchemaMeta } from './common.ts'
+import { echo } from './echo.ts'
 import {
   type FieldProblem,
+  fieldOf,
   forbidden,
   invalid,
   isObject,
@@ -9,6 +12,7 @@ import {
   problemAt,
   required,
   unsupported,
+  wrong,
 } from './problem.ts'
 import { closest } from './suggest.ts'
 
@@ -52,61 +56,86 @@ function unknownField(key: string, known: readonly string[], inSpec: readonly st
 
 type Place = { readonly schema: z.ZodType; readonly path: Path; readonly at: unknown }
 
-function wording(issue: Issue, { schema, path, at }: Place): string {
+/** The API server's words come first, as it says them; what would help behind them, after a colon. */
+function wording(issue: Issue, place: Place): string {
+  const { schema, path, at } = place
   if (issue.code === 'invalid_type' && issue.expected === 'never') return forbidden(issue.message)
   if (at === undefined) return required(describedAt(schema, path) ?? 'it must be given')
-  if (at === null) return invalid(null, 'give it a value, or leave the field out')
+  if (at === null && typeof path.at(-1) === 'string') return leftBlank(place)
   switch (issue.code) {
     case 'invalid_type':
-      return invalid(at, `must be ${typeNamed(issue.expected, at)}`)
+      return wrongType(issue.expected, place)
     case 'invalid_value':
-      return wrongValue(issue.values, at)
+      return wrongValue(issue.values, place)
     case 'too_small':
-      return tooSmall(issue, at)
+      return tooSmall(issue, place)
     case 'too_big':
-      return tooBig(issue, at)
+      return tooBig(issue, place)
     case 'invalid_key':
       return invalid(path.at(-1), `as a name here: ${issue.issues[0]?.message ?? 'it has not the right form'}`)
     default:
-      return invalid(at, issue.message)
+      return metaAt(schema, path).hidden === true ? wrong(issue.message) : invalid(at, issue.message)
   }
 }
 
-const TYPE_NAMES: Readonly<Record<string, string>> = {
-  string: 'a string',
-  int: 'a whole number',
-  number: 'a whole number',
-  boolean: 'true or false',
-  array: 'a list',
-  object: 'a mapping',
-  record: 'a mapping',
+/** The API server takes it as left out, before anybody can ask what was meant. */
+const leftBlank = ({ schema, path }: Place): string =>
+  isOptionalAt(schema, path) ? invalid(null, 'give it a value, or leave the field out') : required('it is left blank')
+
+/** What zod calls a type, and what the API server does. */
+const TYPES: Readonly<Record<string, string>> = {
+  string: 'string',
+  int: 'integer',
+  number: 'integer',
+  boolean: 'boolean',
+  array: 'array',
+  object: 'object',
+  record: 'object',
 }
 
-function typeNamed(expected: string, at: unknown): string {
-  const name = TYPE_NAMES[expected] ?? expected
-  if (Number.isNaN(at)) return `${name}; YAML readers differ about this number: write it in plain decimal, or in quotes`
-  if (expected === 'string' && (typeof at === 'number' || typeof at === 'boolean')) return `${name}: put it in quotes`
-  return name
+function wrongType(expected: string, { path, at }: Place, hint?: string): string {
+  const wanted = TYPES[expected] ?? expected
+  const [right, found] = wanted === 'integer' && typeof at === 'number' ? ['int64', 'float64'] : [wanted, typeOf(at)]
+  return inBody(`"${found}"`, path, `must be of type ${right}: "${found}"${hint ?? typeHint(wanted, at)}`)
 }
 
-function wrongValue(values: readonly unknown[], at: unknown): string {
-  if (values.length === 1 && values[0] === true)
-    return invalid(at, 'it can only be true; leave the field out otherwise')
-  return unsupported(at, values)
+function typeHint(wanted: string, at: unknown): string {
+  if (Number.isNaN(at)) return ': YAML readers differ about this number: write it in plain decimal, or in quotes'
+  const bare = typeof at === 'number' || typeof at === 'boolean'
+  return wanted === 'string' && bare ? `: put ${echo(at)} in quotes` : ''
 }
 
-function tooSmall(issue: z.core.$ZodIssueTooSmall, at: unknown): string {
-  if (issue.origin === 'array') return required(`at least ${issue.minimum} item${issue.minimum === 1 ? '' : 's'}`)
-  if (issue.origin === 'string') return required('it must not be empty')
-  return invalid(at, `must be at least ${issue.minimum}`)
+function typeOf(value: unknown): string {
+  if (value === null) return 'null'
+  if (Array.isArray(value)) return 'array'
+  return typeof value === 'number' ? (Number.isInteger(value) ? 'integer' : 'number') : typeof value
 }
 
-function tooBig(issue: z.core.$ZodIssueTooBig, at: unknown): string {
-  if (issue.origin === 'array') return `Too many: ${Array.isArray(at) ? at.length : ''}: at most ${issue.maximum} items`
-  if (issue.origin === 'string') {
-    return `Too long: ${typeof at === 'string' ? at.length : ''} characters: at most ${issue.maximum}`
+const inBody = (value: string, path: Path, right: string): string =>
+  `Invalid value: ${value}: ${fieldOf(path)} in body ${right}`
+
+function wrongValue(values: readonly unknown[], place: Place): string {
+  const [one] = values
+  if (typeof one !== typeof place.at) return wrongType(typeof one, place, `: one of ${values.join(', ')}`)
+  return one === true
+    ? `${unsupported(place.at, values)}: leave the field out otherwise`
+    : unsupported(place.at, values)
+}
+
+function tooSmall({ origin, minimum }: z.core.$ZodIssueTooSmall, { path, at }: Place): string {
+  if (origin === 'array') {
+    return inBody(String(Array.isArray(at) ? at.length : 0), path, `should have at least ${minimum} items`)
   }
-  return invalid(at, `must be at most ${issue.maximum}`)
+  if (origin === 'string') return inBody(echo(at), path, `should be at least ${minimum} chars long`)
+  return inBody(String(at), path, `should be greater than or equal to ${minimum}`)
+}
+
+function tooBig({ origin, maximum }: z.core.$ZodIssueTooBig, { path, at }: Place): string {
+  if (origin === 'array') return `Too many: ${Array.isArray(at) ? at.length : ''}: must have at most ${maximum} items`
+  if (origin === 'string') {
+    return `Too long: may not be more than ${maximum} bytes: it has ${typeof at === 'string' ? at.length : ''}`
+  }
+  return inBody(String(at), path, `should be less than or equal to ${maximum}`)
 }
 
 function valueAt(value: unknown, path: Path): unknown {
@@ -123,10 +152,24 @@ const namesAt = (schema: z.ZodType, path: Path): readonly string[] => {
   return at instanceof z.ZodObject ? Object.keys(at.shape) : []
 }
 
-const describedAt = (schema: z.ZodType, path: Path): string | undefined => schemaAt(schema, path)?.description
+/** The first sentence: what goes on is for `kubectl explain`. */
+const describedAt = (schema: z.ZodType, path: Path): string | undefined =>
+  schemaAt(schema, path)?.description?.split('. ', 1)[0]
+
+const metaAt = (schema: z.ZodType, path: Path): SchemaMeta => (schemaAt(schema, path)?.meta() ?? {}) as SchemaMeta
+
+const isOptionalAt = (schema: z.ZodType, path: Path): boolean => {
+  const at = wrappedAt(schema, path)
+  return at instanceof z.ZodType && at.safeParse(undefined).success
+}
 
 /** The schema of what stands at a path, out of its wrappings. */
 function schemaAt(schema: z.ZodType, path: Path): z.ZodType | undefined {
+  const found = unwrapped(wrappedAt(schema, path))
+  return found instanceof z.ZodType ? found : undefined
+}
+
+function wrappedAt(schema: z.ZodType, path: Path): unknown {
   let at: unknown = schema
   for (const step of path) {
     const outer = unwrapped(at)
@@ -135,8 +178,7 @@ function schemaAt(schema: z.ZodType, path: Path): z.ZodType | undefined {
     else if (outer instanceof z.ZodRecord) at = outer.valueType
     else return undefined
   }
-  const found = unwrapped(at)
-  return found instanceof z.ZodType ? found : undefined
+  return at
 }
 
 function unwrapped(schema: unknown): unknown {

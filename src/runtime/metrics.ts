@@ -11,6 +11,12 @@ export const METRICS = {
   keyward_keys: { help: 'Keys in the index', labels: [] },
   keyward_manifest_problems: { help: 'Problems that the manifests folder has now', labels: [] },
   keyward_manifest_reloads_total: { help: 'Changes of the manifests folder that came into force', labels: [] },
+  keyward_watch_staleness_seconds: {
+    help: 'How long ago what is known of a resource of the cluster was last known to be so',
+    labels: ['resource'],
+  },
+  keyward_objects_set_aside: { help: 'Objects of the cluster that are not in force, or not whole', labels: ['kind'] },
+  keyward_watch_troubles_total: { help: 'Troubles with the API server, by code', labels: ['code'] },
   keyward_proxy_answers_total: { help: 'Answers of the reverse proxy itself, by kind', labels: ['kind'] },
   keyward_tunnels: { help: 'Upgraded connections open now', labels: [] },
   keyward_tls_certificate_expiry_timestamp_seconds: { help: 'When the certificate in use ends', labels: [] },
@@ -28,6 +34,7 @@ export type Metrics = {
   readonly contentType: string
   readonly countCheck: (listener: string, environment: string, code: string) => void
   readonly countReload: () => void
+  readonly countWatchTrouble: (code: string) => void
   readonly countAnswer: (kind: string) => void
   readonly countFallback: (failure: string) => void
   readonly countRedisError: (kind: string) => void
@@ -48,6 +55,11 @@ export type Gauges = {
   readonly certificateExpiresAt: () => number | undefined
   /** Absent where limits are never shared. */
   readonly limitsMode?: () => CountingMode
+  /** Absent where no cluster is watched. */
+  readonly watched?: {
+    readonly staleness: () => Iterable<readonly [resource: string, ms: number]>
+    readonly setAside: () => Iterable<readonly [kind: string, count: number]>
+  }
 }
 
 export function makeMetrics(version: string, gauges: Gauges): Metrics {
@@ -62,6 +74,7 @@ export function makeMetrics(version: string, gauges: Gauges): Metrics {
       registers: [registry],
     })
   const reloads = counter('keyward_manifest_reloads_total')
+  const watchTroubles = counter('keyward_watch_troubles_total')
   const answers = counter('keyward_proxy_answers_total')
   const fallbacks = counter('keyward_limits_fallbacks_total')
   const redisErrors = counter('keyward_redis_errors_total')
@@ -97,6 +110,24 @@ export function makeMetrics(version: string, gauges: Gauges): Metrics {
     gauge('keyward_tls_certificate_expiry_timestamp_seconds', () => (gauges.certificateExpiresAt() ?? 0) / 1000)
   }
   gauge('keyward_event_loop_delay_seconds', longestDelay())
+  const labelled = (name: keyof typeof METRICS, read: () => Iterable<readonly [string, number]>) => {
+    const [label = ''] = METRICS[name].labels
+    new Gauge({
+      name,
+      help: METRICS[name].help,
+      labelNames: [label],
+      registers: [registry],
+      collect() {
+        this.reset()
+        for (const [which, value] of read()) this.set({ [label]: which }, value)
+      },
+    })
+  }
+  const { watched } = gauges
+  if (watched !== undefined) {
+    labelled('keyward_watch_staleness_seconds', () => secondsOf(watched.staleness()))
+    labelled('keyward_objects_set_aside', watched.setAside)
+  }
   new Gauge({
     name: 'keyward_limits_mode',
     help: METRICS.keyward_limits_mode.help,
@@ -118,11 +149,16 @@ export function makeMetrics(version: string, gauges: Gauges): Metrics {
     contentType: registry.contentType,
     countCheck: counts.add,
     countReload: () => reloads.inc(),
+    countWatchTrouble: (code) => watchTroubles.inc({ code }),
     countAnswer: (kind) => answers.inc({ kind }),
     countFallback: (failure) => fallbacks.inc({ failure }),
     countRedisError: (kind) => redisErrors.inc({ kind }),
     observeRoundTrip: (ms) => roundTrips.observe(ms / 1000),
   }
+}
+
+function* secondsOf(all: Iterable<readonly [string, number]>): Iterable<readonly [string, number]> {
+  for (const [which, ms] of all) yield [which, ms / 1000]
 }
 
 type CheckLabels = { readonly listener: string; readonly environment: string; readonly code: string }

@@ -21,6 +21,8 @@ export type Queue = {
   readonly add: (key: string) => void
   /** Runs the key after a time, instead of the time that it was to be run at before. */
   readonly addAfter: (key: string, delayMs: number) => void
+  /** How many keys run or wait for their turn; delays are not counted. */
+  readonly depth: () => number
   /** Resolves when nothing runs or waits for its turn; delays are not waited for. */
   readonly idle: () => Promise<void>
   /** No run begins any more; resolves when those that have begun are over. */
@@ -157,5 +159,7 @@ export function makeQueue({ run, concurrency, onTrouble, jitter, after = byTimer
     return idle()
   }
 
-  return { add, addAfter, idle, stop }
+  const depth = () => waiting.size + running.size
+
+  return { add, addAfter, depth, idle, stop }
 }

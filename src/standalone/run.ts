@@ -124,7 +124,7 @@ function keyringOf({ store, newKeys, log }: Serving, folder: Folder, keys: Retur
     return { uid: accepted.uid, generation: accepted.generation, apiKey: accepted.parsed }
   }
   return openKeyring({
-    port: makeKeyPort({ store, find, newKeys }),
+    port: makeKeyPort({ store, find, newKeys, random }),
     find,
     all: () =>
       folder

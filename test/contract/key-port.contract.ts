@@ -4,11 +4,11 @@ import { composeCredential, type Digest, digestOf, type KeyId, RANDOM_BYTES } fr
 import { Plaintext } from '../../src/core/plaintext.ts'
 import { handedOver, minted } from '../../src/operator/change.ts'
 import type { Attempt, KeyPort } from '../../src/operator/key-port.ts'
-import type { Declared, KeyRef } from '../../src/operator/world.ts'
+import type { Declared, KeyRef, Recipient, World } from '../../src/operator/world.ts'
 import type { ApiKey } from '../../src/resources/api-key.ts'
 import type { KeySecret } from '../../src/resources/key-secret.ts'
 import { parseReported } from '../../src/resources/key-status.ts'
-import { aDigest, aKeyId, anApiKey, aSecret, aVersion, HOUR, IMPORTED, NEW_KEYS, NOON } from '../operator/make.ts'
+import { aDigest, aKeyId, anApiKey, aSecret, aVersion, HOUR, IMPORTED, NOON } from '../operator/make.ts'
 
 export type Line = {
   readonly namespace: string
@@ -18,27 +18,42 @@ export type Line = {
   readonly key: string
 }
 
+type Later<T> = T | Promise<T>
+
 /** Where keys are kept, with what a test may do to it from outside. */
 export type Home = {
   /** Of the process that runs now. */
   readonly port: () => KeyPort
-  readonly find: (ref: KeyRef) => Declared | undefined
-  readonly secretOf: (uid: string) => KeySecret | undefined
+  readonly find: (ref: KeyRef) => Later<Declared | undefined>
+  readonly secretOf: (uid: string) => Later<KeySecret | undefined>
   /** Declares an ApiKey, or changes it. */
-  readonly declare: (apiKey: ApiKey, uid: string) => void
+  readonly declare: (apiKey: ApiKey, uid: string) => Later<void>
   /** Deletes an ApiKey. */
-  readonly withdraw: (ref: KeyRef) => void
+  readonly withdraw: (ref: KeyRef) => Later<void>
   /** Whether new versions have somebody to go to. */
-  readonly receive: (receives: 'everything' | 'nothing') => void
+  readonly receive: (receives: 'everything' | 'nothing') => Later<void>
+  /** Somebody to whom a version of that key can be handed. */
+  readonly recipient: (ref: KeyRef) => Later<Recipient>
+  /** What is seen of a new key here and not everywhere. */
+  readonly shows: Partial<World>
   /** What reached an owner, oldest first. */
-  readonly lines: () => readonly Line[]
+  readonly lines: () => Later<readonly Line[]>
   /** Deliveries of a credential whose digest was not stored at that moment: there must be none. */
-  readonly premature: () => readonly string[]
-  /** Everything that lies on a disk, as it is. */
-  readonly bytes: () => Buffer
+  readonly premature: () => Later<readonly string[]>
+  /** Everything that lies on a disk, as it is; without the Secrets that hold a credential for a workload. */
+  readonly bytes: () => Later<Buffer>
   /** The process is killed, and another one starts on what was durable. */
   readonly kill: () => Promise<void>
   readonly close: () => Promise<void>
+}
+
+/** One that answers at once. */
+export type PromptHome = {
+  readonly [Part in keyof Home]: Home[Part] extends (...args: infer Args) => infer Answer
+    ? Part extends 'kill' | 'close'
+      ? Home[Part]
+      : (...args: Args) => Awaited<Answer>
+    : Home[Part]
 }
 
 const REF = { namespace: 'default', name: 'main' }
@@ -59,7 +74,7 @@ export const keyPortContract = (name: string, fresh: () => Promise<Home>) =>
     const aHome = async (): Promise<Home> => {
       const home = await fresh()
       homes.push(home)
-      home.declare(anApiKey(), 'uid-1')
+      await home.declare(anApiKey(), 'uid-1')
       return home
     }
 
@@ -72,8 +87,10 @@ export const keyPortContract = (name: string, fresh: () => Promise<Home>) =>
       return held?.kind === 'read' ? held.secret : undefined
     }
 
-    const open = (home: Home, over: string | undefined): Promise<Attempt> =>
-      home.port().openAttempt({ ref: REF, uid: 'uid-1', over, recipient: NEW_KEYS })
+    const open = async (home: Home, over: string | undefined): Promise<Attempt> => {
+      const recipient = await home.recipient(REF)
+      return await home.port().openAttempt({ ref: REF, uid: 'uid-1', over, recipient, grant: undefined })
+    }
 
     test('a key of which nothing is kept shows nothing', async () => {
       const home = await aHome()
@@ -82,10 +99,15 @@ export const keyPortContract = (name: string, fresh: () => Promise<Home>) =>
         held: undefined,
         orphans: [],
         claims: [],
-        automatic: NEW_KEYS,
+        automatic: undefined,
+        arrival: undefined,
+        workloadSecret: undefined,
+        granting: undefined,
+        freshKeyId: expect.stringMatching(/^kw_prod_[0-9A-Za-z]{12}$/),
         people: { createdBy: 'standalone', held: undefined },
         taken: { keyId: undefined, digest: undefined },
         reported: parseReported(undefined),
+        ...home.shows,
       })
     })
 
@@ -151,7 +173,7 @@ export const keyPortContract = (name: string, fresh: () => Promise<Home>) =>
       await attempt.confirm(arrived)
       await home.kill()
       expect(await kept(home)).toEqual(arrived)
-      expect(home.lines()).toEqual([
+      expect(await home.lines()).toEqual([
         {
           ...REF,
           id: 'kw_prod_mmmmmmmmmmmm',
@@ -191,7 +213,7 @@ export const keyPortContract = (name: string, fresh: () => Promise<Home>) =>
         await refusal(slow.deliver(new Plaintext(credentialFor(mine.keyId, 1)))),
         await refusal(slow.confirm(mine)),
       )
-      expect([refused, (await kept(home))?.current?.digest, home.lines()]).toEqual([
+      expect([refused, (await kept(home))?.current?.digest, await home.lines()]).toEqual([
         ['taken_over', 'taken_over', 'taken_over', 'taken_over'],
         '2'.repeat(64),
         [],
@@ -217,7 +239,7 @@ export const keyPortContract = (name: string, fresh: () => Promise<Home>) =>
       const { held } = await home.port().observe(REF)
       await open(home, held?.kind === 'read' ? held.revision : undefined)
       expect(await refusal(slow.deliver(new Plaintext(credential)))).toBe('taken_over')
-      expect(home.lines()).toEqual([])
+      expect(await home.lines()).toEqual([])
     })
 
     test('whatever was written in between ends an attempt', async () => {
@@ -233,7 +255,7 @@ export const keyPortContract = (name: string, fresh: () => Promise<Home>) =>
 
     test('a key ID and a digest belong to one key', async () => {
       const home = await aHome()
-      home.declare(anApiKey({}, 'other'), 'uid-2')
+      await home.declare(anApiKey({}, 'other'), 'uid-2')
       await home
         .port()
         .writeSecret(aSecret({ keyId: aKeyId('a'), previous: undefined, current: aVersion(2, '2') }), undefined)
@@ -247,7 +269,7 @@ export const keyPortContract = (name: string, fresh: () => Promise<Home>) =>
 
     test('of two keys that take one digest at one time one is refused', async () => {
       const home = await aHome()
-      home.declare(anApiKey({}, 'other'), 'uid-2')
+      await home.declare(anApiKey({}, 'other'), 'uid-2')
       const outcomes = await Promise.all([
         refusal(home.port().writeSecret(aSecret({ keyId: aKeyId('a') }), undefined)),
         refusal(
@@ -259,20 +281,21 @@ export const keyPortContract = (name: string, fresh: () => Promise<Home>) =>
 
     test('a digest that was replaced is free again', async () => {
       const home = await aHome()
-      home.declare(anApiKey({}, 'other'), 'uid-2')
+      await home.declare(anApiKey({}, 'other'), 'uid-2')
       const revision = await home.port().writeSecret(aSecret({ keyId: aKeyId('a') }), undefined)
       await home.port().writeSecret(aSecret({ keyId: aKeyId('a'), current: aVersion(2, '2') }), revision)
       const other = aSecret({ keyId: aKeyId('b'), uid: 'uid-2', name: 'default/other' })
       expect(await refusal(home.port().writeSecret(other, undefined))).toBe('done')
     })
 
-    const importing = (home: Home): void => home.declare(anApiKey({ delivery: IMPORTED }, 'import'), 'uid-3')
+    const importing = async (home: Home): Promise<void> =>
+      home.declare(anApiKey({ delivery: IMPORTED }, 'import'), 'uid-3')
     const takenFromImport = async (home: Home) =>
       (await home.port().observe({ namespace: 'default', name: 'import' })).taken
 
     test('an import sees what another key holds', async () => {
       const home = await aHome()
-      importing(home)
+      await importing(home)
       await home
         .port()
         .writeSecret(
@@ -285,7 +308,7 @@ export const keyPortContract = (name: string, fresh: () => Promise<Home>) =>
 
     test('an import sees nothing taken from itself', async () => {
       const home = await aHome()
-      importing(home)
+      await importing(home)
       await home.port().writeSecret(
         aSecret({
           uid: 'uid-3',
@@ -301,7 +324,7 @@ export const keyPortContract = (name: string, fresh: () => Promise<Home>) =>
 
     test('a tombstone may be set twice, and outlives a kill', async () => {
       const home = await aHome()
-      importing(home)
+      await importing(home)
       await home.port().tombstone(IMPORTED.keyId, 'uid-9')
       await home.port().tombstone(IMPORTED.keyId, 'uid-9')
       await home.kill()
@@ -320,7 +343,7 @@ export const keyPortContract = (name: string, fresh: () => Promise<Home>) =>
     test('what is kept of a deleted key is found, and may be removed twice', async () => {
       const home = await aHome()
       await home.port().writeSecret(aSecret(), undefined)
-      home.withdraw(REF)
+      await home.withdraw(REF)
       await home.kill()
       const left = await home.port().observe(REF)
       await home.port().remove('uid-1', aKeyId('m'))
@@ -335,8 +358,8 @@ export const keyPortContract = (name: string, fresh: () => Promise<Home>) =>
     test('a key that was deleted and made again does not inherit what was kept', async () => {
       const home = await aHome()
       await home.port().writeSecret(aSecret(), undefined)
-      home.withdraw(REF)
-      home.declare(anApiKey(), 'uid-2')
+      await home.withdraw(REF)
+      await home.declare(anApiKey(), 'uid-2')
       const world = await home.port().observe(REF)
       expect([world.held, world.orphans]).toEqual([undefined, [{ uid: 'uid-1', keyId: 'kw_prod_mmmmmmmmmmmm' }]])
     })
@@ -356,7 +379,7 @@ export const keyPortContract = (name: string, fresh: () => Promise<Home>) =>
       } as const
       await home.port().report(REF, 'uid-1', { ...status, phase: 'Failed' })
       await home.port().report(REF, 'uid-1', status)
-      home.declare(anApiKey({}, 'other'), 'uid-2')
+      await home.declare(anApiKey({}, 'other'), 'uid-2')
       await home.kill()
       const mine = await home.port().observe(REF)
       const other = await home.port().observe({ namespace: 'default', name: 'other' })

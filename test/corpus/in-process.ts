@@ -47,6 +47,7 @@ const HOSTS = compileHosts([
     preflight: 'deny',
     acceptsTokens: false,
     limitFailure: 'local',
+    refusedWhenStaleMs: undefined,
     routes: ROUTES,
   },
 ]).hosts

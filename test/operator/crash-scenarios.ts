@@ -11,8 +11,8 @@ import { aDigest, aKeyId, anApiKey, DAY, HOUR, IMPORTED, NOON, WORKLOAD } from '
 export const REF = { namespace: 'default', name: 'main' }
 
 /** Everything of one run that is not the home. */
-export type Run = {
-  readonly home: Home
+export type Run<H extends Home = Home> = {
+  readonly home: H
   now: number
   drawn: number
 }
@@ -22,30 +22,31 @@ export type Scenario = {
   /** What is there before, settled. */
   readonly before: (run: Run) => Promise<void>
   /** What happens then. */
-  readonly change: (run: Run) => void
+  readonly change: (run: Run) => void | Promise<void>
   /** What must be so in the end, besides the promises. */
-  readonly after: (run: Run) => void
+  readonly after: (run: Run) => void | Promise<void>
 }
 
-const declare = ({ home }: Run, spec: Partial<ApiKeySpec>, uid = 'uid-1'): void => home.declare(anApiKey(spec), uid)
+const declare = async ({ home }: Run, spec: Partial<ApiKeySpec>, uid = 'uid-1'): Promise<void> =>
+  home.declare(anApiKey(spec), uid)
 
-const versions = ({ home }: Run): readonly (number | undefined)[] => {
-  const secret = home.secretOf('uid-1')
+const versions = async ({ home }: Run): Promise<readonly (number | undefined)[]> => {
+  const secret = await home.secretOf('uid-1')
   return [secret?.current?.version, secret?.previous?.version]
 }
 
 const settledWith =
   (spec: Partial<ApiKeySpec>) =>
   async (run: Run): Promise<void> => {
-    declare(run, spec)
+    await declare(run, spec)
     await settle(run)
   }
 
 const regenerated =
   (regenerate: number, overlapMs: number) =>
-  (run: Run): void => {
+  async (run: Run): Promise<void> => {
     run.now += HOUR
-    declare(run, { regenerate, overlapMs })
+    await declare(run, { regenerate, overlapMs })
   }
 
 const every = { delivery: WORKLOAD, rotation: { everyMs: DAY } }
@@ -55,66 +56,66 @@ export const SCENARIOS: readonly Scenario[] = [
     name: 'a first hand-over',
     before: async () => {},
     change: (run) => declare(run, {}),
-    after: (run) => expect(versions(run)).toEqual([1, undefined]),
+    after: async (run) => expect(await versions(run)).toEqual([1, undefined]),
   },
   {
     name: 'a key without a recipient',
     before: async ({ home }) => home.receive('nothing'),
     change: (run) => declare(run, {}),
-    after: (run) => expect(versions(run)).toEqual([undefined, undefined]),
+    after: async (run) => expect(await versions(run)).toEqual([undefined, undefined]),
   },
   {
     name: 'a recipient for a key that waits',
     before: async (run) => {
-      run.home.receive('nothing')
+      await run.home.receive('nothing')
       await settledWith({})(run)
     },
     change: ({ home }) => home.receive('everything'),
-    after: (run) => expect(versions(run)).toEqual([1, undefined]),
+    after: async (run) => expect(await versions(run)).toEqual([1, undefined]),
   },
   {
     name: 'a regeneration without overlap',
     before: settledWith({}),
     change: regenerated(1, 0),
-    after: (run) => expect(versions(run)).toEqual([2, undefined]),
+    after: async (run) => expect(await versions(run)).toEqual([2, undefined]),
   },
   {
     name: 'a regeneration with overlap',
     before: settledWith({}),
     change: regenerated(1, 2 * HOUR),
-    after: (run) => expect(versions(run)).toEqual([2, 1]),
+    after: async (run) => expect(await versions(run)).toEqual([2, 1]),
   },
   {
     name: 'a regeneration within an overlap',
     before: async (run) => {
       await settledWith({})(run)
-      regenerated(1, 9 * HOUR)(run)
+      await regenerated(1, 9 * HOUR)(run)
       await settle(run)
     },
     change: regenerated(2, 9 * HOUR),
-    after: (run) => expect(versions(run)).toEqual([3, 2]),
+    after: async (run) => expect(await versions(run)).toEqual([3, 2]),
   },
   {
     name: 'a regeneration without overlap within an overlap',
     before: async (run) => {
       await settledWith({})(run)
-      regenerated(1, 9 * HOUR)(run)
+      await regenerated(1, 9 * HOUR)(run)
       await settle(run)
     },
     change: regenerated(2, 0),
-    after: (run) => expect(versions(run)).toEqual([3, undefined]),
+    after: async (run) => expect(await versions(run)).toEqual([3, undefined]),
   },
   {
     name: 'the end of an overlap',
     before: async (run) => {
       await settledWith({})(run)
-      regenerated(1, HOUR)(run)
+      await regenerated(1, HOUR)(run)
       await settle(run)
     },
     change: (run) => {
       run.now += 2 * HOUR
     },
-    after: (run) => expect(versions(run)).toEqual([2, undefined]),
+    after: async (run) => expect(await versions(run)).toEqual([2, undefined]),
   },
   {
     name: 'a rotation with overlap',
@@ -122,7 +123,7 @@ export const SCENARIOS: readonly Scenario[] = [
     change: (run) => {
       run.now += DAY
     },
-    after: (run) => expect(versions(run)).toEqual([2, 1]),
+    after: async (run) => expect(await versions(run)).toEqual([2, 1]),
   },
   {
     name: 'a rotation without overlap',
@@ -130,81 +131,82 @@ export const SCENARIOS: readonly Scenario[] = [
     change: (run) => {
       run.now += DAY
     },
-    after: (run) => expect(versions(run)).toEqual([2, undefined]),
+    after: async (run) => expect(await versions(run)).toEqual([2, undefined]),
   },
   {
     name: 'a regeneration while the key is suspended, and its end',
     before: async (run) => {
       await settledWith({})(run)
-      declare(run, { regenerate: 1, state: 'Suspended' })
+      await declare(run, { regenerate: 1, state: 'Suspended' })
       await settle(run)
-      expect(versions(run)).toEqual([undefined, undefined])
+      expect(await versions(run)).toEqual([undefined, undefined])
     },
     change: (run) => declare(run, { regenerate: 1 }),
-    after: (run) => expect(versions(run)).toEqual([2, undefined]),
+    after: async (run) => expect(await versions(run)).toEqual([2, undefined]),
   },
   {
     name: 'an import',
     before: async () => {},
     change: (run) => declare(run, { delivery: IMPORTED }),
-    after: (run) => expect(versions(run)).toEqual([1, undefined]),
+    after: async (run) => expect(await versions(run)).toEqual([1, undefined]),
   },
   {
     name: 'an import whose digest is replaced',
     before: settledWith({ delivery: IMPORTED }),
     change: (run) => declare(run, { delivery: { ...IMPORTED, digest: aDigest('b') } }),
-    after: (run) => {
-      expect(versions(run)).toEqual([2, undefined])
-      expect(run.home.secretOf('uid-1')?.current?.digest).toBe('b'.repeat(64))
+    after: async (run) => {
+      expect(await versions(run)).toEqual([2, undefined])
+      expect((await run.home.secretOf('uid-1'))?.current?.digest).toBe('b'.repeat(64))
     },
   },
   {
     name: 'an import whose digest is replaced with overlap, and again',
     before: async (run) => {
       await settledWith({ delivery: IMPORTED, overlapMs: HOUR })(run)
-      declare(run, { delivery: { ...IMPORTED, digest: aDigest('b') }, overlapMs: HOUR })
+      await declare(run, { delivery: { ...IMPORTED, digest: aDigest('b') }, overlapMs: HOUR })
       await settle(run)
     },
     change: (run) => declare(run, { delivery: IMPORTED, overlapMs: HOUR }),
-    after: (run) => {
-      expect(versions(run)).toEqual([3, 2])
-      expect(run.home.secretOf('uid-1')?.current?.digest).toBe('a'.repeat(64))
+    after: async (run) => {
+      expect(await versions(run)).toEqual([3, 2])
+      expect((await run.home.secretOf('uid-1'))?.current?.digest).toBe('a'.repeat(64))
     },
   },
   {
     name: 'a revocation',
     before: settledWith({ delivery: IMPORTED }),
     change: (run) => declare(run, { delivery: IMPORTED, state: 'Revoked' }),
-    after: (run) => expect(versions(run)).toEqual([1, undefined]),
+    after: async (run) => expect(await versions(run)).toEqual([1, undefined]),
   },
   {
     name: 'a deletion',
     before: settledWith({}),
     change: ({ home }) => home.withdraw(REF),
-    after: ({ home }) => expect(home.secretOf('uid-1')).toBeUndefined(),
+    after: async ({ home }) => expect(await home.secretOf('uid-1')).toBeUndefined(),
   },
   {
     name: 'an import that was deleted and is tried again',
     before: settledWith({ delivery: IMPORTED }),
-    change: (run) => {
-      run.home.withdraw(REF)
-      declare(run, { delivery: IMPORTED }, 'uid-2')
+    change: async (run) => {
+      await run.home.withdraw(REF)
+      await declare(run, { delivery: IMPORTED }, 'uid-2')
     },
-    after: ({ home }) => expect([home.secretOf('uid-1'), home.secretOf('uid-2')]).toEqual([undefined, undefined]),
+    after: async ({ home }) =>
+      expect([await home.secretOf('uid-1'), await home.secretOf('uid-2')]).toEqual([undefined, undefined]),
   },
   {
     name: 'a key that was deleted and made again',
     before: settledWith({}),
-    change: (run) => {
-      run.home.withdraw(REF)
-      declare(run, {}, 'uid-2')
+    change: async (run) => {
+      await run.home.withdraw(REF)
+      await declare(run, {}, 'uid-2')
     },
-    after: ({ home }) =>
-      expect([home.secretOf('uid-1'), home.secretOf('uid-2')?.current?.version]).toEqual([undefined, 1]),
+    after: async ({ home }) =>
+      expect([await home.secretOf('uid-1'), (await home.secretOf('uid-2'))?.current?.version]).toEqual([undefined, 1]),
   },
 ]
 
-export const aRun = (home: Home): Run => ({ home, now: NOON, drawn: 0 })
+export const aRun = <H extends Home>(home: H): Run<H> => ({ home, now: NOON, drawn: 0 })
 
 /** One reconcile, with time that goes on and bytes that never repeat. */
 export function once(run: Run, port: KeyPort = run.home.port()): Promise<number | undefined> {
@@ -224,14 +226,14 @@ export async function settle(run: Run): Promise<void> {
 }
 
 /** What holds at every moment, crash or not: asked of what is kept, what is in force, and what was handed out. */
-export function promises(run: Run): void {
+export async function promises(run: Run): Promise<void> {
   const { home, now } = run
-  expect(home.premature(), 'nothing is delivered that is not stored').toEqual([])
-  const declared = home.find(REF)
-  const secret = declared && home.secretOf(declared.uid)
+  expect(await home.premature(), 'nothing is delivered that is not stored').toEqual([])
+  const declared = await home.find(REF)
+  const secret = declared && (await home.secretOf(declared.uid))
   if (declared === undefined || secret === undefined) return
-  const handedOut = home
-    .lines()
+  const lines = await home.lines()
+  const handedOut = lines
     .filter(({ id }) => id === secret.keyId)
     .map(({ key }) => key)
     .map(digestOfText)
@@ -252,16 +254,17 @@ export function promises(run: Run): void {
 /** What holds once there is nothing left to do. */
 export async function conclusions(run: Run): Promise<void> {
   const { home } = run
-  promises(run)
-  const declared = home.find(REF)
+  await promises(run)
+  const declared = await home.find(REF)
   const world = await home.port().observe(REF)
   expect(world.orphans, 'nothing is left of what is gone').toEqual([])
   expect(world.reported.whole === undefined, 'what is there has a status').toBe(declared === undefined)
-  const bytes = home.bytes().toString('latin1')
-  for (const { secret, key } of home.lines()) {
+  const bytes = (await home.bytes()).toString('latin1')
+  const lines = await home.lines()
+  for (const { secret, key } of lines) {
     expect(bytes.includes(secret) || bytes.includes(key), 'no plaintext lies anywhere').toBe(false)
   }
-  const ids = new Set(home.lines().map(({ id }) => id))
+  const ids = new Set(lines.map(({ id }) => id))
   expect(ids.size, 'one key ID for one ApiKey').toBeLessThanOrEqual(new Set(['uid-1', declared?.uid]).size)
   for (const id of ids) expect(id).not.toBe(aKeyId('i'))
 }

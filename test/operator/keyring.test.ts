@@ -7,10 +7,12 @@ import { anApiKey, aSecret, HOUR, NOON } from './make.ts'
 
 const REF = { namespace: 'default', name: 'main' }
 
+/** Over all keyrings of a test: no two draw the same. */
+let drawn = 0
+
 function aKeyring(home: FakeHome, over: Partial<KeyringParts> = {}) {
   const index = new Map<string, Indexed>()
   const told: (readonly [uid: string, state: string | undefined, digests: readonly unknown[]])[] = []
-  let drawn = 0
   const keyring = openKeyring({
     port: home.port(),
     find: home.find,

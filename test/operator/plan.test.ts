@@ -584,3 +584,69 @@ describe('what is in force before any step is done', () => {
     expect(digestsOf(world)).toEqual(digits)
   })
 })
+
+describe('what is granted', () => {
+  const spec = (permissions: readonly string[]) => ({ generation: 1, spec: { permissions } })
+  const asked = spec(['a:b'])
+
+  test.each<Row>([
+    [
+      'is written where the ApiKey asks for something else',
+      aWorld({ secret: aSecret(), granting: { asked, last: spec(['a:c']) } }),
+      [{ kind: 'grant' }],
+    ],
+    [
+      'is written where nothing was granted',
+      aWorld({ secret: aSecret(), granting: { asked, last: undefined } }),
+      [{ kind: 'grant' }],
+    ],
+    [
+      'stays where the ApiKey asks for the same',
+      aWorld({ secret: aSecret(), granting: { asked, last: { ...asked, generation: 7 } } }),
+      [],
+    ],
+    ['comes along with the first writing of a key', aWorld({ granting: { asked, last: undefined } }), [register]],
+    ['is what is declared where nobody grants', aWorld({ secret: aSecret() }), []],
+    [
+      'is written before a new version is handed over, and after the old one is dead',
+      aWorld({ spec: { regenerate: 1 }, secret: aSecret(), automatic: NEW_KEYS, granting: { asked, last: undefined } }),
+      [retire, { kind: 'grant' }, handOver(2)],
+    ],
+  ])('%s', (_sentence, world, steps) => {
+    expect(todo(world)).toEqual(steps)
+  })
+})
+
+describe('a version that is stored and not confirmed', () => {
+  const secret = aSecret({ current: aVersion(1, '1', NOT_ARRIVED) })
+  const arrival = { by: 'ben@example.com', at: NOON - HOUR }
+
+  test.each<Row>([
+    [
+      'is confirmed where it may have arrived, and goes to nobody else',
+      aWorld({ secret, arrival, claims: [aClaim('second')] }),
+      [{ kind: 'confirm', claimedBy: 'ben@example.com', at: NOON - HOUR }, denied('second', 'AlreadyClaimed')],
+    ],
+    [
+      'is confirmed where a Secret holds it',
+      aWorld({ spec: { delivery: WORKLOAD }, secret, arrival, automatic: TO_WORKLOAD, workloadSecret: 'present' }),
+      [{ kind: 'confirm', claimedBy: 'ben@example.com', at: NOON - HOUR }],
+    ],
+    ['is dead all the same where a regeneration came', aWorld({ spec: { regenerate: 1 }, secret, arrival }), [retire]],
+  ])('%s', (_sentence, world, steps) => {
+    expect(todo(world).slice(0, steps.length)).toEqual(steps)
+  })
+})
+
+describe('the Secret of a workload', () => {
+  const claimed = { spec: { delivery: WORKLOAD }, secret: aSecret(), automatic: TO_WORKLOAD } as const
+
+  test.each(['missing', 'unknown', 'present'] as const)('that is %s makes no new version', (workloadSecret) => {
+    expect(todo(aWorld({ ...claimed, workloadSecret }))).toEqual([])
+  })
+
+  test('is looked at again after five minutes, whatever it was', () => {
+    expect(plan(aWorld({ ...claimed, workloadSecret: 'missing' }), NOON).again).toBe(NOON + 300_000)
+    expect(plan(aWorld(claimed), NOON).again).toBeUndefined()
+  })
+})

@@ -294,3 +294,43 @@ describe('fields', () => {
     expect(healed.conditions.map(({ type }) => type)).not.toContain('Conflict')
   })
 })
+
+describe('the Secret of a workload', () => {
+  const stored = (over: Parameters<typeof aWorld>[0]) => {
+    const status = statusOf(aWorld({ spec: { delivery: WORKLOAD }, ...over }))
+    return [reasons(status).CredentialStored, status.phase]
+  }
+
+  test.each([
+    ['that holds the version', { workloadSecret: 'present', secret: aSecret() }, ['True Stored', 'Active']],
+    [
+      'that was deleted leaves the key in force',
+      { workloadSecret: 'missing', secret: aSecret() },
+      ['False SecretMissing', 'Active'],
+    ],
+    [
+      'that waits for its version',
+      { workloadSecret: 'missing', automatic: NEW_KEYS },
+      ['False AwaitingHandOver', 'Pending'],
+    ],
+    ['of somebody else', { workloadSecret: 'foreign' }, ['False SecretNotOurs', 'Pending']],
+    [
+      'of somebody else, for a key that works',
+      { workloadSecret: 'foreign', secret: aSecret() },
+      ['False SecretNotOurs', 'Active'],
+    ],
+    ['that can not be looked at', { workloadSecret: 'unknown', secret: aSecret() }, ['Unknown NotSeen', 'Active']],
+    ['where there is none', { secret: aSecret() }, [undefined, 'Active']],
+  ] as const)('%s', (_what, over, expected) => {
+    expect(stored(over)).toEqual(expected)
+  })
+
+  test('that was deleted says what to do', () => {
+    const { conditions } = statusOf(
+      aWorld({ spec: { delivery: WORKLOAD }, workloadSecret: 'missing', secret: aSecret() }),
+    )
+    expect(conditions.find(({ type }) => type === 'CredentialStored')?.message).toBe(
+      'the Secret main-credential was deleted or never held version 1: the plaintext is gone; raise spec.regenerate for a new one',
+    )
+  })
+})

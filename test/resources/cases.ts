@@ -1,4 +1,5 @@
 // Good manifests, bad ones with the field and the words that refuse them, and updates that are refused.
+import { composeCredential, composeKeyId } from '../../src/core/credential.ts'
 import { API_VERSION } from '../../src/resources/common.ts'
 
 type Fields = Readonly<Record<string, unknown>>
@@ -69,6 +70,12 @@ export const anIssuer = (spec: Fields = {}): Fields => ({
 const DIGEST = `sha256:${'a'.repeat(64)}`
 const IMPORTED = { digest: DIGEST, keyId: 'kw_prod_4fQ0Zp8sLm2T' }
 const CREDENTIAL = 'kw_prod_4fQ0Zp8sLm2T_0123456789abcdefghijABCDEFGHIJ0123456789abcdefghi'
+
+/** With its checksum: a key as somebody may paste it. */
+const WHOLE_KEY = composeCredential(
+  composeKeyId('production', new Uint8Array(128)),
+  new Uint8Array(128).map((_, i) => i),
+).text
 
 export const GOOD: readonly (readonly [string, Fields])[] = [
   ['a key with all that it must have', aKey()],
@@ -251,33 +258,53 @@ const ENVELOPE: readonly Bad[] = [
   ['a kind of Object.prototype', { ...aKey(), kind: 'constructor' }, 'kind', 'supported values'],
   ['no kind', { ...aKey(), kind: undefined }, 'kind', 'Required value: one of AccessNamespace'],
   ['no spec', { ...aKey(), spec: undefined }, 'spec', 'Required value: what the key is asked to be'],
-  ['a spec that is empty', { ...aKey(), spec: null }, 'spec', 'give it a value, or leave the field out'],
-  ['a spec that is a list', { ...aKey(), spec: [] }, 'spec', 'a list: must be a mapping'],
+  ['a spec that is empty', { ...aKey(), spec: null }, 'spec', 'Required value: it is left blank'],
+  [
+    'a spec that is a list',
+    { ...aKey(), spec: [] },
+    'spec',
+    'Invalid value: "array": spec in body must be of type object: "array"',
+  ],
   ['no metadata', { ...aKey(), metadata: undefined }, 'metadata', 'Required value'],
-  ['no name', aKey({}, { name: undefined }), 'metadata.name', 'generateName is for kubectl create only'],
-  ['a name in upper case', aKey({}, { name: 'Main' }), 'metadata.name', '"Main": lower-case letters'],
-  ['a name with an underscore', aKey({}, { name: 'a_b' }), 'metadata.name', 'lower-case letters'],
+  ['no name', aKey({}, { name: undefined }), 'metadata.name', 'Required value: name or generateName is required'],
+  [
+    'a name in upper case',
+    aKey({}, { name: 'Main' }),
+    'metadata.name',
+    `Invalid value: "Main": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')`,
+  ],
+  [
+    'a name with an underscore',
+    aKey({}, { name: 'a_b' }),
+    'metadata.name',
+    `Invalid value: "a_b": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')`,
+  ],
   [
     'a name of 254 letters',
     aKey({}, { name: 'a'.repeat(254) }),
     'metadata.name',
-    'Too long: 254 characters: at most 253',
+    'Too long: may not be more than 253 bytes: it has 254',
   ],
-  ['a name that is a number', aKey({}, { name: 7 }), 'metadata.name', '7: must be a string: put it in quotes'],
+  [
+    'a name that is a number',
+    aKey({}, { name: 7 }),
+    'metadata.name',
+    'Invalid value: "integer": metadata.name in body must be of type string: "integer": put 7 in quotes',
+  ],
   ['a namespace with dots', aKey({}, { namespace: 'a.b' }), 'metadata.namespace', 'lower-case letters'],
   ['unknown metadata', aKey({}, { lables: {} }), 'metadata.lables', 'Unknown field: did you mean "labels"?'],
   [
     'a label that is no string',
     aKey({}, { labels: { app: true } }),
     'metadata.labels.app',
-    'true: must be a string: put it in quotes',
+    'Invalid value: "boolean": metadata.labels.app in body must be of type string: "boolean": put true in quotes',
   ],
   ['a label name with a space', aKey({}, { labels: { 'a b': 'c' } }), 'metadata.labels[a b]', 'as a name here'],
   [
     'an annotation that is a mapping',
     aKey({}, { annotations: { 'a/b': {} } }),
     'metadata.annotations[a/b]',
-    'a mapping: must be a string',
+    'Invalid value: "object": metadata.annotations[a/b] in body must be of type string: "object"',
   ],
   [
     'a field beside spec',
@@ -309,7 +336,12 @@ const KEYS: readonly Bad[] = [
   ],
   ['a field in snake case', aKey({ display_name: 'a' }), 'spec.display_name', 'did you mean "displayName"?'],
   ['a merge key', aKey({ '<<': {} }), 'spec[<<]', 'merge keys are not read'],
-  ['an empty displayName', aKey({ displayName: '' }), 'spec.displayName', 'must not be empty'],
+  [
+    'an empty displayName',
+    aKey({ displayName: '' }),
+    'spec.displayName',
+    'Invalid value: "": spec.displayName in body should be at least 1 chars long',
+  ],
   [
     'a displayName of two lines',
     aKey({ displayName: 'a\nb' }),
@@ -320,7 +352,7 @@ const KEYS: readonly Bad[] = [
     'a displayName of 129 letters',
     aKey({ displayName: 'a'.repeat(129) }),
     'spec.displayName',
-    'Too long: 129 characters: at most 128',
+    'Too long: may not be more than 128 bytes: it has 129',
   ],
   [
     'no accessNamespace',
@@ -334,7 +366,12 @@ const KEYS: readonly Bad[] = [
     'spec.accessNamespace',
     '"a.b": lower-case letters',
   ],
-  ['an accessNamespace of 64 letters', aKey({ accessNamespace: 'a'.repeat(64) }), 'spec.accessNamespace', 'at most 63'],
+  [
+    'an accessNamespace of 64 letters',
+    aKey({ accessNamespace: 'a'.repeat(64) }),
+    'spec.accessNamespace',
+    'Too long: may not be more than 63 bytes: it has 64',
+  ],
   [
     'a short name of an environment',
     aKey({ environment: 'prod' }),
@@ -345,7 +382,7 @@ const KEYS: readonly Bad[] = [
     'no environment',
     aKey({ environment: undefined }),
     'spec.environment',
-    'Required value: one of production, staging, development',
+    'Required value: the environment that it works in: one of production, staging, development',
   ],
   [
     'a permission in upper case',
@@ -363,27 +400,27 @@ const KEYS: readonly Bad[] = [
   [
     'the same permission twice',
     aKey({ permissions: ['a:b', 'c:d', 'a:b'] }),
-    'spec.permissions[2]',
-    'Duplicate value: "a:b"',
+    'spec.permissions',
+    'Invalid value: "a:b" stands in it twice',
   ],
   ['no permission', aKey({ permissions: [] }), 'spec.permissions', 'at least 1 item'],
   [
     '65 permissions',
     aKey({ permissions: Array.from({ length: 65 }, (_, i) => `a:b${i}`) }),
     'spec.permissions',
-    'Too many: 65: at most 64 items',
+    'Too many: 65: must have at most 64 items',
   ],
   [
     'permissions as text',
     aKey({ permissions: 'license:manage' }),
     'spec.permissions',
-    '"license:manage": must be a list',
+    'Invalid value: "string": spec.permissions in body must be of type array: "string"',
   ],
   [
     'a permission of 129 letters',
     aKey({ permissions: [`a:${'b'.repeat(127)}`] }),
     'spec.permissions[0]',
-    'at most 128',
+    'Too long: may not be more than 128 bytes: it has 129',
   ],
   ['no customer', aKey({ customers: [] }), 'spec.customers', 'at least 1 item'],
   [
@@ -393,7 +430,12 @@ const KEYS: readonly Bad[] = [
     'null: give it a value, or leave the field out',
   ],
   ['a customer with a comma', aKey({ customers: ['a,b'] }), 'spec.customers[0]', 'letters, digits and . _ ~ - only'],
-  ['the same customer twice', aKey({ customers: ['a', 'a'] }), 'spec.customers[1]', 'Duplicate value: "a"'],
+  [
+    'the same customer twice',
+    aKey({ customers: ['a', 'a'] }),
+    'spec.customers',
+    'Invalid value: "a" stands in it twice',
+  ],
   [
     'an expiry in words',
     aKey({ expiresAt: 'tomorrow' }),
@@ -410,7 +452,12 @@ const KEYS: readonly Bad[] = [
     'the calendar has no such day',
   ],
   ['an expiry at 24:00', aKey({ expiresAt: '2027-03-01T24:00:00Z' }), 'spec.expiresAt', 'RFC 3339'],
-  ['an expiry in seconds', aKey({ expiresAt: 1_803_859_200 }), 'spec.expiresAt', 'must be a string'],
+  [
+    'an expiry in seconds',
+    aKey({ expiresAt: 1_803_859_200 }),
+    'spec.expiresAt',
+    'Invalid value: "integer": spec.expiresAt in body must be of type string: "integer": put 1803859200 in quotes',
+  ],
   [
     'a rate per minute in words',
     aKey({ rateLimit: { requests: 5, per: 'minute' } }),
@@ -423,37 +470,37 @@ const KEYS: readonly Bad[] = [
     'a rate of none',
     aKey({ rateLimit: { requests: 0, per: '1m' } }),
     'spec.rateLimit.requests',
-    '0: must be at least 1',
+    'Invalid value: 0: spec.rateLimit.requests in body should be greater than or equal to 1',
   ],
   [
     'a rate of a half',
     aKey({ rateLimit: { requests: 0.5, per: '1m' } }),
     'spec.rateLimit.requests',
-    '0.5: must be a whole number',
+    'Invalid value: "float64": spec.rateLimit.requests in body must be of type int64: "float64"',
   ],
   [
     'a rate in quotes',
     aKey({ rateLimit: { requests: '600', per: '1m' } }),
     'spec.rateLimit.requests',
-    '"600": must be a whole number',
+    'Invalid value: "string": spec.rateLimit.requests in body must be of type integer: "string"',
   ],
   [
     'a rate above a million a second',
     aKey({ rateLimit: { requests: 2_000_001, per: '2s' } }),
     'spec.rateLimit.requests',
-    '2000001: must be at most 2000000 in 2s',
+    'Invalid value: must be at most 1,000,000 a second, which is 2000000 in 2s',
   ],
   [
     'a rate of 60,000,001',
     aKey({ rateLimit: { requests: 60_000_001, per: '1d' } }),
     'spec.rateLimit.requests',
-    'must be at most 60000000',
+    'Invalid value: 60000001: spec.rateLimit.requests in body should be less than or equal to 60000000',
   ],
   [
     'a burst of none',
     aKey({ rateLimit: { requests: 6, per: '1m', burst: 0 } }),
     'spec.rateLimit.burst',
-    '0: must be at least 1',
+    'Invalid value: 0: spec.rateLimit.burst in body should be greater than or equal to 1',
   ],
   [
     'a period of 2,700 years',
@@ -483,7 +530,7 @@ const KEYS: readonly Bad[] = [
     'a quota beyond what numbers hold',
     aKey({ quota: { requests: 2 ** 53, per: 'day' } }),
     'spec.quota.requests',
-    'must be at most 9007199254740991',
+    'Invalid value: 9007199254740992: spec.quota.requests in body should be less than or equal to 9007199254740991',
   ],
   ['no block', aKey({ allowedCIDRs: [] }), 'spec.allowedCIDRs', 'at least 1 item'],
   [
@@ -504,7 +551,12 @@ const KEYS: readonly Bad[] = [
     'spec.allowedCIDRs[1]',
     '/33 is longer than an address',
   ],
-  ['the same block twice', aKey({ allowedCIDRs: ['::/0', '::/0'] }), 'spec.allowedCIDRs[1]', 'Duplicate value'],
+  [
+    'the same block twice',
+    aKey({ allowedCIDRs: ['::/0', '::/0'] }),
+    'spec.allowedCIDRs',
+    'Invalid value: "::/0" stands in it twice',
+  ],
   [
     'a state in lower case',
     aKey({ state: 'suspended' }),
@@ -512,8 +564,18 @@ const KEYS: readonly Bad[] = [
     '"suspended": supported values: "Active", "Suspended", "Revoked"',
   ],
   ['a state left blank', aKey({ state: null }), 'spec.state', 'give it a value'],
-  ['regenerate below zero', aKey({ regenerate: -1 }), 'spec.regenerate', '-1: must be at least 0'],
-  ['regenerate as a switch', aKey({ regenerate: true }), 'spec.regenerate', 'true: must be a whole number'],
+  [
+    'regenerate below zero',
+    aKey({ regenerate: -1 }),
+    'spec.regenerate',
+    'Invalid value: -1: spec.regenerate in body should be greater than or equal to 0',
+  ],
+  [
+    'regenerate as a switch',
+    aKey({ regenerate: true }),
+    'spec.regenerate',
+    'Invalid value: "boolean": spec.regenerate in body must be of type integer: "boolean"',
+  ],
   [
     'regenerate of an imported key',
     aKey({ regenerate: 1, delivery: IMPORTED }),
@@ -521,7 +583,12 @@ const KEYS: readonly Bad[] = [
     'replace the digest instead',
   ],
   ['an overlap in days', aKey({ overlap: '1d' }), 'spec.overlap', '"1d": a duration in hours, minutes and seconds'],
-  ['an overlap as a number', aKey({ overlap: 0 }), 'spec.overlap', '0: must be a string'],
+  [
+    'an overlap as a number',
+    aKey({ overlap: 0 }),
+    'spec.overlap',
+    'Invalid value: "integer": spec.overlap in body must be of type string: "integer": put 0 in quotes',
+  ],
   [
     'a rotation in days',
     aKey({ rotation: { every: '30d' }, delivery: { secretName: 'a' } }),
@@ -587,7 +654,7 @@ const KEYS: readonly Bad[] = [
     'a credential for a digest',
     aKey({ delivery: { ...IMPORTED, digest: CREDENTIAL } }),
     'spec.delivery.digest',
-    '(not shown: it looks like a secret): sha256: and 64',
+    'Invalid value: sha256: and 64 lower-case hex digits; the credential itself belongs in no manifest',
   ],
   [
     'a digest in upper case',
@@ -607,7 +674,75 @@ const KEYS: readonly Bad[] = [
     'spec.delivery.secretName',
     '"Main_Cred": lower-case letters',
   ],
-  ['a delivery that is text', aKey({ delivery: 'claim' }), 'spec.delivery', '"claim": must be a mapping'],
+  [
+    'a delivery that is text',
+    aKey({ delivery: 'claim' }),
+    'spec.delivery',
+    'Invalid value: "string": spec.delivery in body must be of type object: "string"',
+  ],
+]
+
+const PASTED = 'Forbidden: a whole key stands here'
+
+/** Keys, numbers and YAML 1.1 in places where people put them. */
+const MISTAKES: readonly Bad[] = [
+  ['a whole key for a digest', aKey({ delivery: { ...IMPORTED, digest: WHOLE_KEY } }), 'spec.delivery.digest', PASTED],
+  ['a whole key in a displayName', aKey({ displayName: `web ${WHOLE_KEY}` }), 'spec.displayName', PASTED],
+  ['a whole key for a customer', aKey({ customers: ['globex', WHOLE_KEY] }), 'spec.customers[1]', PASTED],
+  [
+    'a whole key for an external id',
+    aNamespace({ type: 'organization', externalId: WHOLE_KEY }),
+    'spec.externalId',
+    PASTED,
+  ],
+  [
+    'a customer that is a number',
+    aKey({ customers: [44] }),
+    'spec.customers[0]',
+    'Invalid value: "integer": spec.customers[0] in body must be of type string: "integer": put 44 in quotes',
+  ],
+  [
+    'an accessNamespace that YAML 1.1 reads as false',
+    aKey({ accessNamespace: false }),
+    'spec.accessNamespace',
+    'Invalid value: "boolean": spec.accessNamespace in body must be of type string: "boolean": put false in quotes',
+  ],
+  [
+    'a quota in quotes',
+    aKey({ quota: { requests: '1000', per: 'day' } }),
+    'spec.quota.requests',
+    'Invalid value: "string": spec.quota.requests in body must be of type integer: "string"',
+  ],
+  [
+    'regenerate in quotes',
+    aKey({ regenerate: '1' }),
+    'spec.regenerate',
+    'Invalid value: "string": spec.regenerate in body must be of type integer: "string"',
+  ],
+  [
+    'public in quotes',
+    routed({ path: '/a', public: 'true' }),
+    'spec.routes[0].public',
+    'Invalid value: "string": spec.routes[0].public in body must be of type boolean: "string": one of true',
+  ],
+  [
+    'a permission left blank in its list',
+    aKey({ permissions: ['a:b', null] }),
+    'spec.permissions[1]',
+    'Invalid value: "null": spec.permissions[1] in body must be of type string: "null"',
+  ],
+  [
+    'an IPv4 block in IPv6 form',
+    aKey({ allowedCIDRs: ['::ffff:203.0.113.0/120'] }),
+    'spec.allowedCIDRs[0]',
+    '"::ffff:203.0.113.0/120": not a CIDR block such as 203.0.113.0/24',
+  ],
+  [
+    'a prefix with a leading zero',
+    aKey({ allowedCIDRs: ['10.0.0.0/08'] }),
+    'spec.allowedCIDRs[0]',
+    '"10.0.0.0/08": not a CIDR block',
+  ],
 ]
 
 const NAMESPACES: readonly Bad[] = [
@@ -617,7 +752,7 @@ const NAMESPACES: readonly Bad[] = [
     'spec.type',
     '"team": supported values: "organization", "application"',
   ],
-  ['no type', aNamespace({ parent: 'acme' }), 'spec.type', 'Required value: one of organization'],
+  ['no type', aNamespace({ parent: 'acme' }), 'spec.type', 'Required value: what it is: one of organization'],
   [
     'an organization with a parent',
     aNamespace({ type: 'organization', parent: 'a' }),
@@ -654,16 +789,21 @@ const NAMESPACES: readonly Bad[] = [
     'an external id that is a number',
     aNamespace({ type: 'organization', externalId: 44 }),
     'spec.externalId',
-    'put it in quotes',
+    'Invalid value: "integer": spec.externalId in body must be of type string: "integer": put 44 in quotes',
   ],
   [
     'an external id of 129 letters',
     aNamespace({ type: 'organization', externalId: 'a'.repeat(129) }),
     'spec.externalId',
-    'at most 128',
+    'Too long: may not be more than 128 bytes: it has 129',
   ],
   ['a name with dots', aNamespace({ type: 'organization' }, 'a.b.c'), 'metadata.name', '"a.b.c": lower-case letters'],
-  ['a name of 64 letters', aNamespace({ type: 'organization' }, 'a'.repeat(64)), 'metadata.name', 'at most 63'],
+  [
+    'a name of 64 letters',
+    aNamespace({ type: 'organization' }, 'a'.repeat(64)),
+    'metadata.name',
+    'Too long: may not be more than 63 bytes: it has 64',
+  ],
   [
     'a mistyped field of a namespace',
     aNamespace({ type: 'organization', externalID: 'a' }),
@@ -678,11 +818,21 @@ const CLAIMS: readonly Bad[] = [
   ['an RSA key', aClaim({ kty: 'RSA' }), 'spec.publicJwk.kty', '"RSA": supported values: "EC"'],
   ['another curve', aClaim({ crv: 'P-384' }), 'spec.publicJwk.crv', 'supported values: "P-256"'],
   ['a coordinate that is short', aClaim({ x: 'a'.repeat(42) }), 'spec.publicJwk.x', '43 characters of base64url'],
-  ['a coordinate that is long', aClaim({ x: 'a'.repeat(44) }), 'spec.publicJwk.x', 'Too long: 44'],
+  [
+    'a coordinate that is long',
+    aClaim({ x: 'a'.repeat(44) }),
+    'spec.publicJwk.x',
+    'Too long: may not be more than 43 bytes: it has 44',
+  ],
   ['a y that YAML 1.1 has read', aClaim({ y: undefined, true: 'b'.repeat(43) }), 'spec.publicJwk.y', 'write "y"'],
   ['a member that no public key has', aClaim({ x5c: [] }), 'spec.publicJwk.x5c', 'Unknown field'],
   ['a claim of nothing', aClaim({}, { apiKey: undefined }), 'spec.apiKey', 'Required value: name of the ApiKey'],
-  ['a claim of version 0', aClaim({}, { version: 0 }), 'spec.version', 'must be at least 1'],
+  [
+    'a claim of version 0',
+    aClaim({}, { version: 0 }),
+    'spec.version',
+    'Invalid value: 0: spec.version in body should be greater than or equal to 1',
+  ],
   ['a claim without a key', aClaim({}, { publicJwk: undefined }), 'spec.publicJwk', 'Required value: the public key'],
 ]
 
@@ -696,8 +846,8 @@ const APIS: readonly Bad[] = [
         { name: 'production', hosts: ['b.example.com'] },
       ],
     }),
-    'spec.environments[1]',
-    'Duplicate value: "production"',
+    'spec.environments',
+    'Invalid value: "production" stands in it twice',
   ],
   [
     'an environment without hosts',
@@ -744,8 +894,8 @@ const APIS: readonly Bad[] = [
   [
     'a host twice',
     anApi({ environments: [{ name: 'production', hosts: ['a.example.com', 'a.example.com'] }] }),
-    'spec.environments[0].hosts[1]',
-    'Duplicate value',
+    'spec.environments[0].hosts',
+    'Invalid value: "a.example.com" stands in it twice',
   ],
   [
     'a host in two environments',
@@ -755,8 +905,8 @@ const APIS: readonly Bad[] = [
         { name: 'staging', hosts: ['b.example.com', 'a.example.com'] },
       ],
     }),
-    'spec.environments[1].hosts[1]',
-    'already a host of production',
+    'spec.environments',
+    'Invalid value: "a.example.com" is a host of two environments: a host belongs to one',
   ],
   [
     'a label of no permission',
@@ -772,10 +922,15 @@ const APIS: readonly Bad[] = [
         { name: 'a:b', title: 'b' },
       ],
     }),
-    'spec.permissions[1]',
-    'Duplicate value',
+    'spec.permissions',
+    'Invalid value: "a:b" stands in it twice',
   ],
-  ['an issuer twice', anApi({ tokens: [{ issuer: 'a' }, { issuer: 'a' }] }), 'spec.tokens[1]', 'Duplicate value'],
+  [
+    'an issuer twice',
+    anApi({ tokens: [{ issuer: 'a' }, { issuer: 'a' }] }),
+    'spec.tokens',
+    'Invalid value: "a" stands in it twice',
+  ],
   [
     'an issuer by its URL',
     anApi({ tokens: [{ issuer: 'https://id.example.com' }] }),
@@ -783,7 +938,12 @@ const APIS: readonly Bad[] = [
     'lower-case letters',
   ],
   ['unmatched: allow', anApi({ unmatched: 'allow' }), 'spec.unmatched', 'supported values: "deny", "authenticated"'],
-  ['preflight: true', anApi({ preflight: true }), 'spec.preflight', 'supported values: "deny", "allow"'],
+  [
+    'preflight: true',
+    anApi({ preflight: true }),
+    'spec.preflight',
+    'Invalid value: "boolean": spec.preflight in body must be of type string: "boolean": one of deny, allow',
+  ],
   [
     'an unknown failure mode',
     anApi({ failureMode: { limits: 'shut' } }),
@@ -807,7 +967,7 @@ const APIS: readonly Bad[] = [
     '257 routes',
     anApi({ routes: Array.from({ length: 257 }, (_, i) => ({ path: `/a${i}`, public: true })) }),
     'spec.routes',
-    'Too many: 257: at most 256 items',
+    'Too many: 257: must have at most 256 items',
   ],
 ]
 
@@ -822,11 +982,26 @@ const ROUTES: readonly Bad[] = [
     'a route that is public and asks',
     routed({ path: '/a', public: true, permission: 'a:b' }),
     'spec.routes[0]',
-    'it names public and permission: exactly one of',
+    'Forbidden: exactly one of public, permission, permissionByMethod and authenticated: it names public and permission',
   ],
-  ['public: false', routed({ path: '/a', public: false }), 'spec.routes[0].public', 'false: it can only be true'],
-  ['a route without a path', routed({ permission: 'a:b' }), 'spec.routes[0].path', 'Required value: such as /v1'],
-  ['a route that is text', routed('/a'), 'spec.routes[0]', '"/a": must be a mapping'],
+  [
+    'public: false',
+    routed({ path: '/a', public: false }),
+    'spec.routes[0].public',
+    'Unsupported value: false: supported values: "true": leave the field out otherwise',
+  ],
+  [
+    'a route without a path',
+    routed({ permission: 'a:b' }),
+    'spec.routes[0].path',
+    'Required value: the path, such as /v1',
+  ],
+  [
+    'a route that is text',
+    routed('/a'),
+    'spec.routes[0]',
+    'Invalid value: "string": spec.routes[0] in body must be of type object: "string"',
+  ],
   [
     'a relative path',
     routed({ path: 'a', permission: 'a:b' }),
@@ -881,13 +1056,13 @@ const ROUTES: readonly Bad[] = [
     'a parameter twice',
     routed({ path: '/a/{id}/b/{id}', permission: 'a:b' }),
     'spec.routes[0].path',
-    '{id} stands in it twice',
+    'Invalid value: "/a/{id}/b/{id}": a parameter stands in it twice: {id}',
   ],
   [
     'a path of 257 letters',
     routed({ path: `/${'a'.repeat(256)}`, permission: 'a:b' }),
     'spec.routes[0].path',
-    'Too long: 257',
+    'Too long: may not be more than 256 bytes: it has 257',
   ],
   [
     'a method in lower case',
@@ -904,8 +1079,8 @@ const ROUTES: readonly Bad[] = [
   [
     'a method twice',
     routed({ path: '/a', methods: ['GET', 'GET'], permission: 'a:b' }),
-    'spec.routes[0].methods[1]',
-    'Duplicate value: "GET"',
+    'spec.routes[0].methods',
+    'Invalid value: "GET" stands in it twice',
   ],
   ['no method', routed({ path: '/a', methods: [], permission: 'a:b' }), 'spec.routes[0].methods', 'at least 1 item'],
   [
@@ -923,26 +1098,26 @@ const ROUTES: readonly Bad[] = [
   [
     'a method by its lower-case name',
     routed({ path: '/a', permissionByMethod: { get: 'a:b', '*': 'a:c' } }),
-    'spec.routes[0].permissionByMethod.get',
-    'did you mean "GET"?',
+    'spec.routes[0].permissionByMethod',
+    'Invalid value: "get" is no method: one of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, QUERY, *',
   ],
   [
     'a method without a permission',
     routed({ path: '/a', methods: ['GET', 'DELETE'], permissionByMethod: { GET: 'a:b' } }),
     'spec.routes[0].permissionByMethod',
-    'a permission for DELETE',
+    'Required value: a permission for every method of the route, or for "*", which stands for all that are not named: there is none for DELETE',
   ],
   [
     'all methods without a permission',
     routed({ path: '/a', permissionByMethod: { GET: 'a:b' } }),
     'spec.routes[0].permissionByMethod',
-    'POST, PUT, PATCH, DELETE, QUERY; "*" stands for all',
+    'Required value: a permission for every method of the route, or for "*", which stands for all that are not named: there is none for POST, PUT, PATCH, DELETE, QUERY',
   ],
   [
     'no permission by method',
     routed({ path: '/a', methods: ['GET'], permissionByMethod: {} }),
     'spec.routes[0].permissionByMethod',
-    'a permission for GET, HEAD',
+    'Required value: a permission for every method of the route, or for "*", which stands for all that are not named: there is none for GET, HEAD',
   ],
   [
     'a permission by method in upper case',
@@ -954,13 +1129,13 @@ const ROUTES: readonly Bad[] = [
     'an id that is no parameter',
     routed({ path: '/a/{id}', permission: 'a:b', id: 'ws', ...LIST }),
     'spec.routes[0].id',
-    '"ws": the path has no {ws}; it has id',
+    'Invalid value: the path has no {ws}',
   ],
   [
     'an id of a path without parameters',
     routed({ path: '/a/**', permission: 'a:b', id: 'id', ...LIST }),
     'spec.routes[0].id',
-    'the path has no {parameter}',
+    'Invalid value: the path has no {id}',
   ],
   [
     'an id with braces',
@@ -978,7 +1153,7 @@ const ROUTES: readonly Bad[] = [
     'a customer that is no parameter',
     routed({ path: '/a/{id}', permission: 'a:b', customer: 'customer' }),
     'spec.routes[0].customer',
-    'the path has no {customer}; it has id',
+    'Invalid value: the path has no {customer}',
   ],
   [
     'a customer here and at the upstream',
@@ -1116,7 +1291,7 @@ const ROUTES: readonly Bad[] = [
     'upstream: false',
     routed({ path: '/a', methods: ['GET'], permission: 'a:b', ...LIST, narrow: { upstream: false } }),
     'spec.routes[0].narrow.upstream',
-    'it can only be true',
+    'Unsupported value: false: supported values: "true": leave the field out otherwise',
   ],
   [
     'a public route with a resource',
@@ -1163,7 +1338,7 @@ const ISSUERS: readonly Bad[] = [
     'keys that are a mapping',
     anIssuer({ jwksUri: undefined, jwks: { keys: [] } }),
     'spec.jwks',
-    'a mapping: must be a string',
+    'Invalid value: "object": spec.jwks in body must be of type string: "object"',
   ],
   ['keys that are no JSON', anIssuer({ jwksUri: undefined, jwks: '{' }), 'spec.jwks', 'not a JWK Set'],
   ['an empty JWK Set', anIssuer({ jwksUri: undefined, jwks: '{"keys":[]}' }), 'spec.jwks', '0 keys: from 1 to 16'],
@@ -1171,7 +1346,7 @@ const ISSUERS: readonly Bad[] = [
     'a private key in a JWK Set',
     anIssuer({ jwksUri: undefined, jwks: '{"keys":[{"kty":"EC","d":"s3cret"}]}' }),
     'spec.jwks',
-    'keys[0]: Forbidden: it holds "d", which is private',
+    'Forbidden: it holds "d", which is private: public keys only',
   ],
   [
     'a shared secret in a JWK Set',
@@ -1183,7 +1358,7 @@ const ISSUERS: readonly Bad[] = [
     'a key of an unknown type',
     anIssuer({ jwksUri: undefined, jwks: '{"keys":[{"kty":"oct"}]}' }),
     'spec.jwks',
-    '"oct": supported values: "RSA", "EC", "OKP"',
+    'Invalid value: the kty of keys[0] is "oct", and must be one of RSA, EC, OKP',
   ],
   [
     'a symmetric algorithm',
@@ -1192,9 +1367,19 @@ const ISSUERS: readonly Bad[] = [
     '"HS256": supported values: "RS256"',
   ],
   ['no algorithm at all', anIssuer({ algorithms: ['none'] }), 'spec.algorithms[0]', '"none": supported values'],
-  ['an algorithm twice', anIssuer({ algorithms: ['ES256', 'ES256'] }), 'spec.algorithms[1]', 'Duplicate value'],
+  [
+    'an algorithm twice',
+    anIssuer({ algorithms: ['ES256', 'ES256'] }),
+    'spec.algorithms',
+    'Invalid value: "ES256" stands in it twice',
+  ],
   ['no audience', anIssuer({ audiences: undefined }), 'spec.audiences', 'Required value: what tokens name as aud'],
-  ['an audience that is text', anIssuer({ audiences: 'api' }), 'spec.audiences', '"api": must be a list'],
+  [
+    'an audience that is text',
+    anIssuer({ audiences: 'api' }),
+    'spec.audiences',
+    'Invalid value: "string": spec.audiences in body must be of type array: "string"',
+  ],
   ['no claims', anIssuer({ claims: undefined }), 'spec.claims', 'Required value: which claims say what'],
   [
     'no claim for permissions',
@@ -1207,7 +1392,16 @@ const ISSUERS: readonly Bad[] = [
   ['a typ with a space', anIssuer({ typ: 'at jwt' }), 'spec.typ', 'a media type'],
 ]
 
-export const BAD: readonly Bad[] = [...ENVELOPE, ...KEYS, ...NAMESPACES, ...CLAIMS, ...APIS, ...ROUTES, ...ISSUERS]
+export const BAD: readonly Bad[] = [
+  ...ENVELOPE,
+  ...KEYS,
+  ...MISTAKES,
+  ...NAMESPACES,
+  ...CLAIMS,
+  ...APIS,
+  ...ROUTES,
+  ...ISSUERS,
+]
 
 /** What it does, the object before and after, and the field and the words that refuse it; none where it is allowed. */
 export type Update = readonly [string, Fields, Fields, string | undefined, string]
@@ -1237,7 +1431,7 @@ export const UPDATES: readonly Update[] = [
     aKey({ state: 'Revoked' }),
     aKey({ state: 'Active' }),
     'spec.state',
-    '"Active": a revoked key stays revoked',
+    'Invalid value: a revoked key stays revoked: make another key',
   ],
   [
     'a revoked key suspended',

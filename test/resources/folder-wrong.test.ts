@@ -39,7 +39,7 @@ const WRONG: readonly (readonly [what: string, text: string, line: number, field
   ['an environment that is none', keyText('a', { environment: 'prod' }), 6, 'spec.environment'],
   ['a permission that is none', keyText('a', { permissions: ['a:b', 'Customer'] }), 7, 'spec.permissions[1]'],
   ['no permissions', keyText('a', { permissions: [] }), 7, 'spec.permissions'],
-  ['a permission twice', keyText('a', { permissions: ['a:b', 'a:b'] }), 7, 'spec.permissions[1]'],
+  ['a permission twice', keyText('a', { permissions: ['a:b', 'a:b'] }), 7, 'spec.permissions'],
   ['an empty list of customers', keyText('a', { customers: [] }), 8, 'spec.customers'],
   ['an expiry without a time', keyText('a', { expiresAt: '2027-03-01' }), 8, 'spec.expiresAt'],
   ['an expiry in the past', keyText('a', { expiresAt: '2001-01-01T00:00:00Z' }), 8, 'spec.expiresAt'],

@@ -54,6 +54,7 @@ const BY_PATH = new Map(SOURCES.map((source) => [source.path, source]))
 const BELOW: Readonly<Record<string, readonly string[]>> = {
   core: [],
   resources: ['core'],
+  'resources/crd': ['core', 'resources'],
   runtime: ['core'],
   enforce: ['core'],
   kube: ['core', 'resources', 'runtime', 'enforce'],
@@ -73,6 +74,7 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
 const CLOSED_TO_PACKAGES: Readonly<Record<string, RegExp>> = {
   core: /^node:crypto$/,
   resources: /^(zod|js-yaml)$/,
+  'resources/crd': /^(zod|js-yaml)$/,
   enforce: /^jose$/,
 }
 

@@ -255,7 +255,12 @@ describe('the sources', () => {
   const holding = (pattern: RegExp) => files.flatMap(([path, code]) => (pattern.test(code) ? [path] : [])).sort()
 
   test('reveal a plaintext only where a key is handed over', () => {
-    expect(holding(/\.reveal\(\)/)).toEqual(['cli/generate.ts', 'folder/new-keys.ts'])
+    expect(holding(/\.reveal\(\)/)).toEqual([
+      'cli/generate.ts',
+      'folder/new-keys.ts',
+      'kube/seal.ts',
+      'kube/workload-secret.ts',
+    ])
   })
 
   test('make a plaintext only where a key is minted', () => {

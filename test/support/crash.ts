@@ -28,7 +28,7 @@ export function crashingAt(port: KeyPort, { call, when }: Point): Crashing {
     calls: () => calls,
     port: {
       observe: (ref) => through(() => port.observe(ref)),
-      writeSecret: (next, over) => through(() => port.writeSecret(next, over)),
+      writeSecret: (next, over, grant) => through(() => port.writeSecret(next, over, grant)),
       openAttempt: (opening) => through(() => port.openAttempt(opening)).then(attemptThrough),
       tombstone: (keyId, uid) => through(() => port.tombstone(keyId, uid)),
       remove: (uid, keyId) => through(() => port.remove(uid, keyId)),

@@ -1,5 +1,12 @@
 /** Keys kept in memory, with claims: what outlives a kill is in `disk`, and everything else dies with the process. */
-import { type Digest, digestOf, type KeyId, parseCredential } from '../../src/core/credential.ts'
+import {
+  composeKeyId,
+  type Digest,
+  digestOf,
+  type KeyId,
+  parseCredential,
+  RANDOM_BYTES,
+} from '../../src/core/credential.ts'
 import type { Plaintext } from '../../src/core/plaintext.ts'
 import { Trouble } from '../../src/core/trouble.ts'
 import type { Denied } from '../../src/operator/claims.ts'
@@ -7,12 +14,13 @@ import type { KeyPort } from '../../src/operator/key-port.ts'
 import type { Declared, KeyRef, Recipient, Taken, WaitingClaim } from '../../src/operator/world.ts'
 import { encodeKeySecret, type KeySecret, parseKeySecret } from '../../src/resources/key-secret.ts'
 import { parseReported } from '../../src/resources/key-status.ts'
-import type { Home, Line } from '../contract/key-port.contract.ts'
+import type { Line, PromptHome } from '../contract/key-port.contract.ts'
+import { NEW_KEYS } from '../operator/make.ts'
 
 type Row = { readonly text: string; readonly revision: number }
 type Claim = { readonly claim: WaitingClaim; readonly revision: number; readonly denied: Denied | undefined }
 
-export type FakeHome = Home & {
+export type FakeHome = PromptHome & {
   readonly claim: (claim: WaitingClaim) => void
   readonly denials: () => readonly Denied[]
   readonly delivered: () => readonly { readonly to: string; readonly version: number }[]
@@ -33,6 +41,14 @@ export function fakeHome(): FakeHome {
   const premature: string[] = []
   let receives: 'everything' | 'nothing' = 'everything'
   let revisions = 0
+  let drawn = 0
+  const drawnKeyId = (): KeyId => {
+    drawn += 1
+    return composeKeyId(
+      'production',
+      new Uint8Array(RANDOM_BYTES).map((_, i) => (drawn * 7 + i * drawn) % 248),
+    )
+  }
 
   const read = (row: Row): KeySecret => {
     const parsed = parseKeySecret(row.text)
@@ -108,6 +124,10 @@ export function fakeHome(): FakeHome {
         claims: [...claims.values()].filter(({ denied }) => denied === undefined).map(({ claim }) => claim),
         automatic:
           found && !imported && receives === 'everything' ? { kind: 'newKeys', claimant: 'standalone' } : undefined,
+        arrival: undefined,
+        workloadSecret: undefined,
+        granting: undefined,
+        freshKeyId: found && secret === undefined ? drawnKeyId() : undefined,
         people: { createdBy: 'standalone', held: undefined },
         taken: found ? takenFrom(found.uid, found.apiKey) : { keyId: undefined, digest: undefined },
         reported: parseReported(found && JSON.parse(statuses.get(found.uid) ?? 'null')),
@@ -169,6 +189,8 @@ export function fakeHome(): FakeHome {
     receive: (what) => {
       receives = what
     },
+    recipient: () => NEW_KEYS,
+    shows: { automatic: NEW_KEYS },
     lines: () => lines,
     premature: () => premature,
     bytes: () => Buffer.from([...rows.values()].map(({ text }) => text).join('\n') + [...statuses.values()].join('\n')),

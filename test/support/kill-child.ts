@@ -31,7 +31,7 @@ export function openAll(dir: string, newKeysFile: string) {
     return kept?.kind === 'read' ? kept.secret : undefined
   }
   const keyring = openKeyring({
-    port: makeKeyPort({ store: store.value, find, newKeys: newKeys.value }),
+    port: makeKeyPort({ store: store.value, find, newKeys: newKeys.value, random }),
     find,
     all: () => accepted.values(),
     secretOf,

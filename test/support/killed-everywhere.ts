@@ -1,5 +1,6 @@
 /** Kills a scenario at each of its calls in turn, starts again on what was durable, and asks the promises. */
 import { expect } from 'vitest'
+import type { KeyPort } from '../../src/operator/key-port.ts'
 import type { Home } from '../contract/key-port.contract.ts'
 import { aRun, conclusions, once, promises, type Run, type Scenario, settle } from '../operator/crash-scenarios.ts'
 import { Crash, crashingAt, type Point } from './crash.ts'
@@ -9,13 +10,22 @@ const POINTS: readonly Point[] = Array.from({ length: 30 }, (_, call) => call).f
   { call, when: 'after' },
 ])
 
+/** A port that is killed at that point. */
+type Crashing<H> = (home: H, point: Point) => KeyPort | Promise<KeyPort>
+
+const atCalls: Crashing<Home> = (home, point) => crashingAt(home.port(), point).port
+
 /** One crash; says at how many points. */
-export async function killedEverywhere(scenario: Scenario, fresh: () => Home): Promise<number> {
+export async function killedEverywhere<H extends Home>(
+  scenario: Scenario,
+  fresh: () => H | Promise<H>,
+  crashing: Crashing<H> = atCalls,
+): Promise<number> {
   for (const [count, point] of POINTS.entries()) {
-    const home = fresh()
+    const home = await fresh()
     try {
       const run = await begun(scenario, home)
-      const killed = await isKilledAt(run, point)
+      const killed = await isKilledAt(run, point, crashing)
       await concluded(run, scenario)
       if (!killed) return count
     } finally {
@@ -26,13 +36,13 @@ export async function killedEverywhere(scenario: Scenario, fresh: () => Home): P
 }
 
 /** A crash, and another one while the first is made good. */
-export async function killedTwiceEverywhere(scenario: Scenario, fresh: () => Home): Promise<number> {
+export async function killedTwiceEverywhere(scenario: Scenario, fresh: () => Home | Promise<Home>): Promise<number> {
   let count = 0
   for (const first of POINTS) {
     for (const second of POINTS) {
-      const run = await begun(scenario, fresh())
-      if (!(await isKilledAt(run, first))) return count
-      const again = await isKilledAt(run, second)
+      const run = await begun(scenario, await fresh())
+      if (!(await isKilledAt(run, first, atCalls))) return count
+      const again = await isKilledAt(run, second, atCalls)
       await concluded(run, scenario)
       if (!again) break
       count += 1
@@ -41,23 +51,23 @@ export async function killedTwiceEverywhere(scenario: Scenario, fresh: () => Hom
   throw new Error('more calls than points')
 }
 
-async function begun(scenario: Scenario, home: Home): Promise<Run> {
+async function begun<H extends Home>(scenario: Scenario, home: H): Promise<Run<H>> {
   const run = aRun(home)
   await scenario.before(run)
-  scenario.change(run)
-  promises(run)
+  await scenario.change(run)
+  await promises(run)
   return run
 }
 
 /** Reconciles until it is killed at that point; false: it came to its end before. */
-async function isKilledAt(run: Run, point: Point): Promise<boolean> {
+async function isKilledAt<H extends Home>(run: Run<H>, point: Point, crashing: Crashing<H>): Promise<boolean> {
   try {
-    await once(run, crashingAt(run.home.port(), point).port)
+    await once(run, await crashing(run.home, point))
     return false
   } catch (error) {
     if (!(error instanceof Crash)) throw error
     await run.home.kill()
-    promises(run)
+    await promises(run)
     return true
   }
 }
@@ -65,8 +75,8 @@ async function isKilledAt(run: Run, point: Point): Promise<boolean> {
 async function concluded(run: Run, scenario: Scenario): Promise<void> {
   await settle(run)
   await conclusions(run)
-  scenario.after(run)
-  const lines = run.home.lines().length
+  await scenario.after(run)
+  const lines = (await run.home.lines()).length
   await settle(run)
-  expect(run.home.lines().length, 'what is settled stays so').toBe(lines)
+  expect((await run.home.lines()).length, 'what is settled stays so').toBe(lines)
 }

@@ -104,6 +104,7 @@ export function anApi({ routes, ...wanted }: ApiWish = {}): Api {
     preflight: 'deny',
     acceptsTokens: false,
     limitFailure: 'local',
+    refusedWhenStaleMs: undefined,
     ...wanted,
     routes: compileRoutes(routes ?? [{ methods: ['GET'], path: '/v1/things', permission: 'workspace:read' }]),
   }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { ask } from './ask.ts'
 import { type Part, part } from './parts.ts'
 import { freePort, startProcess, temporaryFolder, untilReady } from './process.ts'
+import { withPorts } from './shipped-ports.ts'
 
 export type ShippedOptions = {
   /** Keyward's HTTP check. */
@@ -31,8 +32,6 @@ export type Shipped = {
 }
 
 const EXAMPLES = join(import.meta.dirname, '../../examples')
-/** The ports of every shipped configuration, with a colon in front of them, and in YAML a blank. */
-const WELL_KNOWN = /(:\s?)(10000|3000|9000|9001)\b/g
 
 /** Ready, which is to say it answers something, when it resolves. */
 export async function startShipped(shipped: Shipped, options: ShippedOptions): Promise<ShippedProxy> {
@@ -53,12 +52,10 @@ export async function startShipped(shipped: Shipped, options: ShippedOptions): P
 function ownFolder(name: string, port: number, { checkPort, grpcPort, upstreamPort, edit }: ShippedOptions): string {
   const folder = temporaryFolder()
   cpSync(join(EXAMPLES, name), folder, { recursive: true })
-  const ports: Readonly<Record<string, number>> = { 10000: port, 3000: upstreamPort, 9000: checkPort, 9001: grpcPort }
+  const ports = { proxy: port, upstream: upstreamPort, check: checkPort, grpc: grpcPort }
   for (const file of readdirSync(folder)) {
     const path = join(folder, file)
-    const text = readFileSync(path, 'utf8')
-      .replace(WELL_KNOWN, (_, before: string, wellKnown: string) => `${before}${ports[wellKnown]}`)
-      .replaceAll('/tmp/nginx-keyward', join(folder, 'nginx'))
+    const text = withPorts(readFileSync(path, 'utf8'), ports).replaceAll('/tmp/nginx-keyward', join(folder, 'nginx'))
     writeFileSync(path, edit === undefined ? text : edit(text))
   }
   return folder

@@ -1,4 +1,5 @@
 /** Keys kept by standalone's store in a folder of their own; a kill is what is on the disk at that moment, and nothing else. */
+import { randomBytes } from 'node:crypto'
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,9 +12,14 @@ import type { KeyPort } from '../../src/operator/key-port.ts'
 import type { Declared, KeyRef } from '../../src/operator/world.ts'
 import type { ApiKey } from '../../src/resources/api-key.ts'
 import type { KeySecret } from '../../src/resources/key-secret.ts'
-import type { Home, Line } from '../contract/key-port.contract.ts'
+import type { Line, PromptHome } from '../contract/key-port.contract.ts'
+import { NEW_KEYS } from '../operator/make.ts'
 
-export type StoreHome = Home & { readonly store: () => Store; readonly dir: () => string; readonly newKeysFile: string }
+export type StoreHome = PromptHome & {
+  readonly store: () => Store
+  readonly dir: () => string
+  readonly newKeysFile: string
+}
 
 const nameOf = ({ namespace, name }: KeyRef): string => `${namespace}/${name}`
 
@@ -63,7 +69,8 @@ export function storeHome(): StoreHome {
   }
 
   const find = (ref: KeyRef): Declared | undefined => declared.get(nameOf(ref))
-  const portNow = (): KeyPort => makeKeyPort({ store, find, newKeys: receives === 'everything' ? watched : undefined })
+  const portNow = (): KeyPort =>
+    makeKeyPort({ store, find, newKeys: receives === 'everything' ? watched : undefined, random: randomBytes })
 
   const filesIn = (folder: string): readonly string[] => readdirSync(folder).map((name) => join(folder, name))
 
@@ -88,6 +95,8 @@ export function storeHome(): StoreHome {
     receive: (what) => {
       receives = what
     },
+    recipient: () => NEW_KEYS,
+    shows: { automatic: NEW_KEYS },
     lines: () =>
       readFileSync(newKeysFile, 'utf8')
         .split('\n')

@@ -55,6 +55,7 @@ export function tinyIndex(routes: readonly RouteSpec[] = ROUTES): TinyIndex {
       preflight: 'deny',
       acceptsTokens: false,
       limitFailure: 'local',
+      refusedWhenStaleMs: undefined,
       routes: compileRoutes(routes),
     },
   ])

@@ -1,7 +1,9 @@
 /** PURE: an edited ApiKey as far as the edit takes away; what it gives is left as it was. */
 import type { Cidr } from '../core/address.ts'
-import type { ApiKey, ApiKeySpec, RawApiKeySpec } from '../resources/api-key.ts'
-import { durationMs } from '../resources/common.ts'
+import { type ApiKey, type ApiKeySpec, apiKey, type RawApiKeySpec } from './api-key.ts'
+import { durationMs, instantMs } from './common.ts'
+import { readAs } from './kind.ts'
+import { isObject } from './problem.ts'
 
 export type Written<Parsed, Spec> = {
   readonly parsed: Parsed
@@ -10,8 +12,38 @@ export type Written<Parsed, Spec> = {
 
 type Key = Written<ApiKey, RawApiKeySpec>
 
+/** A manifest of an ApiKey, and what it was read as. */
+export type KeyManifest = { readonly manifest: unknown; readonly parsed: ApiKey }
+
+/** What is in force of a key that was `was` and is declared as `is`, until what gives is accepted too. */
+export function narrowedKey(was: KeyManifest, is: KeyManifest): KeyManifest {
+  const manifest = written(was.manifest, narrowed(keyOf(was), keyOf(is)))
+  const read = readAs(apiKey, manifest)
+  return read.ok ? { manifest, parsed: read.manifest } : suspended(was)
+}
+
+/** A manifest that was read has the form of its kind. */
+const keyOf = ({ manifest, parsed }: KeyManifest): Key => ({ parsed, raw: manifest as Key['raw'] })
+
+/** The manifest with these parts exchanged, and nothing in it that is undefined. */
+export const written = (manifest: unknown, parts: Written<unknown, object>['raw']): unknown =>
+  withoutUndefined({ ...(isObject(manifest) ? manifest : {}), ...parts, spec: withoutUndefined(parts.spec) })
+
+const withoutUndefined = (value: object): Readonly<Record<string, unknown>> =>
+  Object.fromEntries(Object.entries(value).filter(([, each]) => each !== undefined))
+
+/** Where what is left can't be written as a manifest the key is put out of use. */
+function suspended({ manifest, parsed }: KeyManifest): KeyManifest {
+  const state = stricter(parsed.spec.state, 'Suspended')
+  const { raw } = keyOf({ manifest, parsed })
+  return {
+    manifest: written(manifest, { ...raw, spec: { ...raw.spec, state } }),
+    parsed: { ...parsed, spec: { ...parsed.spec, state } },
+  }
+}
+
 /** A key that nothing is left of for its holder is suspended: an empty list can't be written. */
-export function narrowedKey(before: Key, after: Key): Key['raw'] {
+function narrowed(before: Key, after: Key): Key['raw'] {
   const [was, is] = [before.parsed.spec, after.parsed.spec]
   const permissions = common(was.permissions, is.permissions)
   const customers = commonWhereBoth(was.customers, is.customers, common)
@@ -24,17 +56,12 @@ export function narrowedKey(before: Key, after: Key): Key['raw'] {
       ...before.raw.spec,
       ...lists,
       ...limits(before.raw.spec, after.raw.spec),
+      expiresAt: earlier(before.raw.spec.expiresAt, after.raw.spec.expiresAt),
       ...replacement(before, after),
       state: stricter(stricter(was.state, is.state), nothingLeft ? 'Suspended' : 'Active'),
     },
   }
 }
-
-/** As it was, and out of use. */
-export const suspendedKey = ({ parsed, raw }: Key): Key['raw'] => ({
-  ...raw,
-  spec: { ...raw.spec, state: stricter(parsed.spec.state, 'Suspended') },
-})
 
 const STRICTNESS = { Active: 0, Suspended: 1, Revoked: 2 } as const
 
@@ -59,6 +86,12 @@ const commonBlocks = (a: readonly Cidr[], b: readonly Cidr[]): Cidr[] => [
 
 const isWithin = (inner: Cidr, outer: Cidr): boolean =>
   inner.shift <= outer.shift && inner.first >> (outer.shift - inner.shift) === outer.first
+
+/** The end of a key can't be changed; should it come earlier all the same, it comes. */
+function earlier(before: string | undefined, after: string | undefined): string | undefined {
+  if (before === undefined || after === undefined) return before ?? after
+  return (instantMs(after) ?? 0) < (instantMs(before) ?? 0) ? after : before
+}
 
 /** A limit that is new, or lower in every respect. */
 function limits(before: RawApiKeySpec, after: RawApiKeySpec): Pick<RawApiKeySpec, 'rateLimit' | 'quota'> {

@@ -1,0 +1,40 @@
+/** PURE: which digest Secret belongs to the uid of an ApiKey: where several say so, the oldest goes on. */
+import type { KeptKey } from './kept-key.ts'
+
+export type ByUid = {
+  readonly put: (kept: KeptKey) => void
+  readonly remove: (kept: KeptKey) => void
+  readonly get: (uid: string) => KeptKey | undefined
+}
+
+export function makeByUid(): ByUid {
+  const first = new Map<string, KeptKey>()
+  /** All of them, of a uid that has more than one. */
+  const rivals = new Map<string, readonly KeptKey[]>()
+
+  const allOf = (uid: string): readonly KeptKey[] => {
+    const one = first.get(uid)
+    return rivals.get(uid) ?? (one === undefined ? [] : [one])
+  }
+
+  const set = (uid: string, all: readonly KeptKey[]): void => {
+    const [oldest] = all
+    if (oldest === undefined) first.delete(uid)
+    else first.set(uid, oldest)
+    if (all.length > 1) rivals.set(uid, all)
+    else rivals.delete(uid)
+  }
+
+  // a Secret is named after its key ID
+  const others = ({ secret: { uid, keyId } }: KeptKey): readonly KeptKey[] =>
+    allOf(uid).filter((one) => one.secret.keyId !== keyId)
+
+  return {
+    put: (kept) => set(kept.secret.uid, [...others(kept), kept].sort(byAge)),
+    remove: (kept) => set(kept.secret.uid, others(kept)),
+    get: (uid) => first.get(uid),
+  }
+}
+
+const byAge = (a: KeptKey, b: KeptKey): number =>
+  a.createdAt - b.createdAt || (a.secret.keyId < b.secret.keyId ? -1 : 1)

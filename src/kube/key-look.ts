@@ -1,0 +1,229 @@
+/** A look at one key: what the API server says of it now, and what is kept of it, as the reconciler wants to know it. */
+import type { KeyId } from '../core/credential.ts'
+import { isHandedOver } from '../core/version.ts'
+import type {
+  AutomaticRecipient,
+  Held,
+  Revision,
+  Taken,
+  WaitingClaim,
+  WorkloadSecret,
+  World,
+} from '../operator/world.ts'
+import { parseReported, type Reported } from '../resources/key-status.ts'
+import { get } from './calls.ts'
+import { type Claim, mayPrecedeRegeneration } from './claims.ts'
+import type { KubeClient } from './client.ts'
+import { type DigestRead, digestSecretName } from './digest-secret.ts'
+import type { DigestWrites } from './digest-writes.ts'
+import { type KeyCaches, type KeyRef, nameOf } from './key-caches.ts'
+import { API_KEYS } from './objects.ts'
+import { freshKeyId, type ObservedKey, observedKey } from './observed-key.ts'
+import type { Recipients, SeenRecipients } from './recipients.ts'
+import type { Look } from './workload-secret.ts'
+
+export type KeyLookParts = {
+  readonly client: KubeClient
+  readonly caches: KeyCaches
+  readonly writes: Pick<DigestWrites, 'lookAgain'>
+  readonly recipients: Pick<Recipients, 'look' | 'fateOf'>
+  readonly revisionOf: (uid: string, resourceVersion: string) => Revision
+}
+
+/** What writes are made over; kept until the next look. */
+export type SeenKey = SeenRecipients & { readonly uid: string; readonly resourceVersion: string }
+
+/** Until admission stamps who makes and who claims a key, nobody is known, and nobody caps it. */
+const UNRECORDED = 'unrecorded'
+const PEOPLE = { createdBy: UNRECORDED, held: undefined }
+const NOTHING_TAKEN: Taken = { keyId: undefined, digest: undefined }
+const NO_CLAIMS: readonly Claim[] = []
+
+export function makeKeyLook({ client, caches, writes, recipients, revisionOf }: KeyLookParts) {
+  const seenKeys = new Map<string, SeenKey>()
+  const { digests } = caches
+
+  const unfinished = (ref: KeyRef): readonly Claim[] => {
+    const claims = caches.claims.of(ref).filter(({ finished, delivered }) => !finished && delivered === undefined)
+    return claims.length === 0 ? NO_CLAIMS : claims
+  }
+
+  /** Where the status says that there are digests and none are known, they may only not have been seen yet. */
+  const lookForKept = async (uid: string, { keyId }: Reported): Promise<void> => {
+    if (keyId !== undefined && digests.of(uid).length === 0) await writes.lookAgain(digestSecretName(keyId))
+  }
+
+  const kept = (uid: string, { keyId }: Reported): DigestRead | undefined => {
+    const known = oneOf(digests.of(uid))
+    const said = known === undefined && keyId !== undefined ? digests.byKeyId(keyId) : undefined
+    // with a label that was changed by hand it is this key's, and not to be trusted
+    return known ?? (said?.read.ok === false ? said : undefined)
+  }
+
+  const heldOf = (uid: string, read: DigestRead | undefined): Held | undefined => {
+    if (read === undefined) return undefined
+    if (!read.read.ok) return { kind: 'unreadable', problem: read.read.problem }
+    const { secret } = read.read.value
+    const revision = revisionOf(uid, read.object.resourceVersion)
+    return { kind: 'read', secret, revision, tombstoned: caches.isRetired(secret.keyId) }
+  }
+
+  /** Of a name: what is kept for others than the ApiKey that a live look has found there. */
+  const orphansOf = (ref: KeyRef, alive: string | undefined): World['orphans'] =>
+    digests.named(nameOf(ref)).flatMap(({ apiKeyUid: uid, keyId, read }) => {
+      if (uid === undefined || keyId === undefined || uid === alive) return []
+      // what can't be read may be anybody's, as long as somebody is there
+      return read.ok || alive === undefined ? [{ uid, keyId }] : []
+    })
+
+  const takenFrom = ({ declared: { uid, apiKey } }: ObservedKey): Taken => {
+    const { delivery } = apiKey.spec
+    if (delivery.kind !== 'imported') return NOTHING_TAKEN
+    const isHeld = (by: string | undefined): boolean => (by ?? uid) !== uid
+    const keyIdHeld = isHeld(digests.holderOf(delivery.keyId) ?? digests.byKeyId(delivery.keyId)?.apiKeyUid)
+    const keyId = caches.isRetired(delivery.keyId) ? 'retired' : keyIdHeld ? 'held' : undefined
+    return { keyId, digest: isHeld(digests.holderOf(delivery.digest)) ? 'held' : undefined }
+  }
+
+  const isFree = (keyId: KeyId): boolean => digests.byKeyId(keyId) === undefined && !caches.isRetired(keyId)
+
+  const waitingOf = (claim: Claim, { declared, object }: ObservedKey, rotations: number): WaitingClaim => {
+    const { regenerate } = declared.apiKey.spec
+    return {
+      name: claim.object.metadata.name,
+      claimant: UNRECORDED,
+      version: claim.version,
+      // the one before that which is due now
+      dueWhenMade: mayPrecedeRegeneration(claim, object, regenerate) ? regenerate + rotations : undefined,
+      objection: claim.publicJwk === undefined ? 'InvalidKey' : undefined,
+      delivered: undefined,
+    }
+  }
+
+  /** Asked of the recipient itself; only of a version that was begun and not confirmed. */
+  const arrivalOf = async (ref: KeyRef, uid: string, read: DigestRead | undefined): Promise<World['arrival']> => {
+    if (read?.read.ok !== true) return undefined
+    const { secret, handingTo } = read.read.value
+    const { current } = secret
+    if (current === undefined || isHandedOver(current) || handingTo === undefined) return undefined
+    const fate = await recipients.fateOf({ ref, uid }, handingTo, current.version)
+    // a claim that is gone may have been read and taken away by its claimant
+    if (fate.kind === 'open') return undefined
+    const at = fate.kind === 'arrived' ? fate.at : undefined
+    return { by: handingTo.claimant, at: at ?? current.issuedAt }
+  }
+
+  const workloadOf = async (ref: KeyRef, { declared: { uid, apiKey } }: ObservedKey): Promise<SeenKey['workload']> => {
+    const { delivery } = apiKey.spec
+    if (delivery.kind !== 'workloadSecret' || apiKey.deleting === true) return undefined
+    return { secretName: delivery.secretName, look: await recipients.look({ ref, uid }, delivery.secretName) }
+  }
+
+  const observeAbsent = (ref: KeyRef): World => {
+    seenKeys.delete(nameOf(ref))
+    return {
+      ...NOTHING_DECLARED,
+      orphans: orphansOf(ref, undefined),
+      claims: unfinished(ref).map((claim) => ({
+        name: claim.object.metadata.name,
+        claimant: UNRECORDED,
+        version: claim.version,
+        dueWhenMade: undefined,
+        objection: undefined,
+        delivered: undefined,
+      })),
+    }
+  }
+
+  const observe = async (ref: KeyRef): Promise<World> => {
+    const object = await get(client, API_KEYS, ref)
+    if (object === undefined) return observeAbsent(ref)
+    const observed = observedKey(object)
+    const { declared, asked, status } = observed
+    const { uid, apiKey } = declared
+    const reported = parseReported(status)
+    const workload = await workloadOf(ref, observed)
+    await lookForKept(uid, reported)
+    const arrival = await arrivalOf(ref, uid, kept(uid, reported))
+    // from here on nothing waits: what is known is of one moment
+    const read = kept(uid, reported)
+    const held = heldOf(uid, read)
+    const claims = unfinished(ref)
+    seenKeys.set(nameOf(ref), { uid, resourceVersion: object.metadata.resourceVersion, claims, workload })
+    const secret = held?.kind === 'read' ? held.secret : undefined
+    return {
+      declared,
+      held,
+      orphans: orphansOf(ref, uid),
+      claims: claims.map((claim) => waitingOf(claim, observed, secret?.rotations ?? 0)),
+      automatic: automaticOf(workload),
+      arrival,
+      workloadSecret: workload && workloadSecretOf(workload.look, secret?.current),
+      granting: { asked, last: read?.read.ok === true ? read.read.value.granted : undefined },
+      freshKeyId: held === undefined ? freshKeyId(uid, apiKey.spec.environment, isFree) : undefined,
+      people: PEOPLE,
+      taken: takenFrom(observed),
+      reported,
+    }
+  }
+
+  return {
+    observe,
+
+    /** What was seen of this ApiKey last; nothing, if that was of another or is spent. */
+    seen: (ref: KeyRef, uid: string): SeenRecipients => {
+      const seen = seenKeys.get(nameOf(ref))
+      return seen?.uid === uid ? seen : NOTHING_SEEN
+    },
+    key: (ref: KeyRef): Pick<SeenKey, 'uid' | 'resourceVersion'> | undefined => seenKeys.get(nameOf(ref)),
+
+    /** Those that wait, as they were seen or are known. */
+    claims: (ref: KeyRef): readonly Claim[] => seenKeys.get(nameOf(ref))?.claims ?? unfinished(ref),
+
+    /** An attempt was written there: what was seen before is spent. */
+    spend: (ref: KeyRef, recipient: string): void => {
+      const seen = seenKeys.get(nameOf(ref))
+      if (seen === undefined) return
+      const claims = seen.claims.filter(({ object }) => object.metadata.name !== recipient)
+      seenKeys.set(nameOf(ref), { ...seen, claims, workload: undefined })
+    },
+
+    /** A status was written over what was seen of the ApiKey. */
+    forget: (ref: KeyRef): void => {
+      seenKeys.delete(nameOf(ref))
+    },
+  }
+}
+
+const NOTHING_SEEN: SeenRecipients = { claims: NO_CLAIMS, workload: undefined }
+
+const NOTHING_DECLARED = {
+  declared: undefined,
+  held: undefined,
+  automatic: undefined,
+  arrival: undefined,
+  workloadSecret: undefined,
+  granting: undefined,
+  freshKeyId: undefined,
+  people: PEOPLE,
+  taken: NOTHING_TAKEN,
+  reported: parseReported(undefined),
+} as const
+
+/** One that can be read, if there is one: copies that somebody made change nothing. */
+const oneOf = (reads: readonly DigestRead[]): DigestRead | undefined => reads.find(({ read }) => read.ok) ?? reads[0]
+
+/** Somebody else's Secret receives nothing. */
+const automaticOf = (workload: SeenKey['workload']): AutomaticRecipient | undefined =>
+  workload === undefined || workload.look.kind === 'foreign'
+    ? undefined
+    : { kind: 'workloadSecret', secretName: workload.secretName, claimant: UNRECORDED }
+
+/** What it should hold is the version that was handed over last. */
+function workloadSecretOf(
+  look: Look,
+  current: { readonly version: number; readonly claimedAt: number | undefined } | undefined,
+): WorkloadSecret {
+  if (look.kind !== 'ours') return look.kind
+  return isHandedOver(current) && look.version !== current?.version ? 'missing' : 'present'
+}

@@ -1,0 +1,212 @@
+/** The reconciler's port on a Kubernetes API server: ApiKeys are looked at live, the rest is known by watching. */
+import type { Plaintext } from '../core/plaintext.ts'
+import { isHandedOver } from '../core/version.ts'
+import type { Denied } from '../operator/claims.ts'
+import type { Attempt, KeyPort, Opening } from '../operator/key-port.ts'
+import type { Grant, Revision } from '../operator/world.ts'
+import type { KeySecret } from '../resources/key-secret.ts'
+import type { ApiKeyStatus } from '../resources/key-status.ts'
+import { isConflict, isNotFound } from './api-error.ts'
+import { mergePatch, remove } from './calls.ts'
+import { CLAIM_LIFE_MS, denied as deniedStatus } from './claim-status.ts'
+import type { KubeClient } from './client.ts'
+import type { DigestRead, DigestSecret } from './digest-secret.ts'
+import { makeDigestWrites, takenOver, type Writing } from './digest-writes.ts'
+import type { Events } from './events.ts'
+import { type KeyCaches, type KeyRef, refOf, refOfObject } from './key-caches.ts'
+import { makeKeyLook } from './key-look.ts'
+import { API_KEYS, apiVersionOf, CLAIMS, type Resource } from './objects.ts'
+import { mergePatchOf } from './observed-key.ts'
+import { makeRecipients } from './recipients.ts'
+import { addTombstone } from './tombstones.ts'
+
+export type ClusterKeyPortParts = {
+  /** Refuses to write as soon as somebody else may lead. */
+  readonly client: KubeClient
+  /** Keyward's own. */
+  readonly namespace: string
+  readonly caches: KeyCaches
+  readonly events: Pick<Events, 'note'>
+  readonly nowMs: () => number
+  readonly uuid: () => string
+}
+
+export type ClusterKeyPort = KeyPort & {
+  /** Takes away claims that are finished and past their time; says how many. */
+  readonly sweepClaims: () => Promise<number>
+}
+
+type Over = { readonly object: DigestRead['object']; readonly value: DigestSecret } | undefined
+
+export function makeClusterKeyPort(parts: ClusterKeyPortParts): ClusterKeyPort {
+  const { client, namespace, caches, events, nowMs } = parts
+  const writes = makeDigestWrites(parts)
+  const recipients = makeRecipients(parts)
+  /** Of every key that was written or attempted here: which of two in this process came last. */
+  const turns = new Map<string, number>()
+  const revisionOf = (uid: string, resourceVersion: string): Revision => `${resourceVersion}#${turns.get(uid) ?? 0}`
+  const look = makeKeyLook({ ...parts, writes, recipients, revisionOf })
+  let latest = 0
+
+  const nextTurn = (uid: string): number => {
+    latest += 1
+    turns.set(uid, latest)
+    return latest
+  }
+
+  const keptOf = (uid: string): Over => {
+    const kept = caches.digests.of(uid).find(({ read }) => read.ok)
+    return kept?.read.ok === true ? { object: kept.object, value: kept.read.value } : undefined
+  }
+
+  /** What is to be written over, if nobody wrote since it was read. */
+  const overOf = (uid: string, revision: Revision | undefined): Over => {
+    const over = keptOf(uid)
+    const now = over && revisionOf(uid, over.object.resourceVersion)
+    if (now !== revision) throw takenOver()
+    return over
+  }
+
+  const write = async (writing: Writing): Promise<Revision> => {
+    const { uid } = writing.next
+    const answer = await writes.write(writing)
+    nextTurn(uid)
+    return revisionOf(uid, answer.metadata.resourceVersion)
+  }
+
+  /** Whoever is at handing over what is about to be replaced must not deliver it any more. */
+  const closeBefore = async (ref: KeyRef, uid: string, value: DigestSecret | undefined): Promise<string> => {
+    const { current } = value?.secret ?? {}
+    if (value?.handingTo === undefined || current === undefined || isHandedOver(current)) return 'open'
+    return await recipients.close({ ref, uid }, value.handingTo, current.version)
+  }
+
+  const openAttempt = async ({ ref, uid, over: revision, recipient, grant }: Opening): Promise<Attempt> => {
+    const over = overOf(uid, revision)
+    let turn = nextTurn(uid)
+    const seen = look.seen(ref, uid)
+    // what was seen to be on its way may have arrived since
+    if (!isTo(over?.value, recipient) && (await closeBefore(ref, uid, over?.value)) !== 'open') throw takenOver()
+    const opened = await recipients.open({ ref, uid }, recipient, seen)
+    look.spend(ref, opened.handingTo.name)
+    let stored: Over = over
+    const mine = (): void => {
+      if (turns.get(uid) !== turn) throw takenOver()
+    }
+    const put = async (next: KeySecret, more: Pick<Writing, 'grant' | 'handingTo'>): Promise<Revision> => {
+      mine()
+      const revision = await write({ next, over: stored, ...more })
+      turn = turns.get(uid) ?? 0
+      stored = keptOf(uid)
+      return revision
+    }
+    return {
+      storeDigest: async (next) => {
+        await put(next, { grant, handingTo: opened.handingTo })
+      },
+      deliver: async (plaintext: Plaintext) => {
+        mine()
+        const version = stored?.value.secret.current?.version ?? 0
+        if ((await opened.deliver(plaintext, version)) === 'delivered') return
+        // nobody has it, and that is known now: it is minted again for whoever comes next
+        if (stored !== undefined) await put(stored.value.secret, { grant: undefined, handingTo: undefined })
+        throw takenOver()
+      },
+      confirm: (arrived) => put(arrived, { grant: undefined, handingTo: undefined }),
+    }
+  }
+
+  const writeSecret = async (next: KeySecret, revision: Revision | undefined, grant?: Grant): Promise<Revision> => {
+    const over = overOf(next.uid, revision)
+    const before = over?.value.secret.current
+    const stays = before !== undefined && next.current?.digest === before.digest
+    if (!stays) await closeBefore(refOf(next.name), next.uid, over?.value)
+    const handingTo = stays && !isHandedOver(next.current) ? over?.value.handingTo : undefined
+    return await write({ next, over, grant, handingTo })
+  }
+
+  const denyClaim = async (ref: KeyRef, denied: Denied): Promise<void> => {
+    const claim = look.claims(ref).find(({ object }) => object.metadata.name === denied.claim)
+    if (claim === undefined) return
+    const { object } = claim
+    try {
+      await recipients.writeClaim(object, deniedStatus(denied, { claim: object, nowMs: nowMs() }))
+    } catch (error) {
+      if (isNotFound(error)) return
+      throw error
+    }
+    const uid = look.key(ref)?.uid
+    const regarding = uid === undefined ? regardingOf(CLAIMS, object.metadata) : regardingOf(API_KEYS, { ...ref, uid })
+    const message = `the claim ${denied.claim} was denied: ${denied.message}`
+    events.note({ regarding, type: 'Warning', reason: denied.reason, message })
+  }
+
+  const report = async (ref: KeyRef, uid: string, status: ApiKeyStatus): Promise<void> => {
+    const seen = look.key(ref)
+    const resourceVersion = seen?.uid === uid ? seen.resourceVersion : undefined
+    const patch = {
+      metadata: { uid, ...(resourceVersion !== undefined && { resourceVersion }) },
+      status: mergePatchOf(status),
+    }
+    try {
+      await mergePatch(client, API_KEYS, { ref, patch, subresource: 'status' })
+    } catch (error) {
+      // gone, made again, or edited: the next look says more
+      if (isNotFound(error) || isConflict(error)) throw takenOver()
+      throw error
+    } finally {
+      look.forget(ref)
+    }
+  }
+
+  return {
+    observe: look.observe,
+    writeSecret,
+    openAttempt,
+    tombstone: async (keyId, uid) => {
+      caches.noteTombstones(await addTombstone(client, namespace, { keyId, uid }))
+    },
+    remove: async (uid, keyId) => {
+      await writes.remove(uid, keyId)
+      turns.delete(uid)
+    },
+    denyClaim,
+    report,
+    sweepClaims: async () => {
+      // one that waited for long has its time from when it was answered
+      const past = [...caches.claims.all()].filter(
+        ({ finished, createdAt, delivered }) =>
+          finished && Math.max(createdAt, delivered?.at ?? createdAt) + CLAIM_LIFE_MS <= nowMs(),
+      )
+      for (const { object } of past) {
+        const { uid, resourceVersion } = object.metadata
+        const ref = refOfObject(object)
+        try {
+          await remove(client, CLAIMS, { ref, uid, resourceVersion })
+          caches.claimIsGone(ref, uid)
+        } catch (error) {
+          if (!isConflict(error)) throw error
+        }
+      }
+      return past.length
+    },
+  }
+}
+
+/** Whether a new attempt for that recipient ends by itself what was begun before. */
+function isTo(value: DigestSecret | undefined, recipient: Opening['recipient']): boolean {
+  const handingTo = value?.handingTo
+  if (handingTo === undefined) return true
+  if (recipient.kind === 'claim') return handingTo.kind === 'claim' && handingTo.name === recipient.claim
+  return recipient.kind === handingTo.kind && recipient.secretName === handingTo.name
+}
+
+type Named = { readonly namespace?: string | undefined; readonly name: string; readonly uid: string }
+
+const regardingOf = (resource: Resource, { namespace = '', name, uid }: Named) => ({
+  apiVersion: apiVersionOf(resource),
+  kind: resource.kind,
+  namespace,
+  name,
+  uid,
+})

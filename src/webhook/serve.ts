@@ -1,0 +1,99 @@
+/** The webhooks' HTTP face: one AdmissionReview in, one out, bounded in size and time. What it carries is never logged. */
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import { Trouble } from '../core/trouble.ts'
+import { type AdmissionRequest, type Answer, composeAnswer, parseReview } from './admission-request.ts'
+
+export type Served = {
+  /** By path, such as `/mutate`. */
+  readonly endpoints: Readonly<Record<string, (request: AdmissionRequest) => Promise<Answer> | Answer>>
+  /** Below the timeout of the webhooks, so that the refusal is ours and says why. */
+  readonly deadlineMs: number
+  readonly pause: (ms: number) => Promise<void>
+  /** `answer`: allowed, refused, unavailable, or bad_request. */
+  readonly counted: (endpoint: string, answer: string, ms: number) => void
+  readonly steadyMs: () => number
+  /** By code only. */
+  readonly trouble: (code: string) => void
+}
+
+/** Two objects of what the API server takes (3 MiB), and what lies around them. */
+const MAX_BODY_BYTES = 7 * 1024 * 1024
+
+const UNAVAILABLE = 'Keyward could not ask the API server what you may grant, so nothing was changed; try again.'
+
+export function admissionListener(served: Served): RequestListener<typeof IncomingMessage> {
+  return (request, response) => {
+    const path = (request.url ?? '').replace(/\?.*$/s, '')
+    const act = Object.hasOwn(served.endpoints, path) ? served.endpoints[path] : undefined
+    if (act === undefined) return refuse(response, 404, 'no such webhook')
+    if (request.method !== 'POST') return refuse(response, 405, 'a webhook is called by POST')
+    const began = served.steadyMs()
+    const count = (answer: string) => served.counted(path, answer, served.steadyMs() - began)
+    bodyOf(request)
+      .then(async (body) => {
+        const parsed = body === undefined ? undefined : parseReview(body)
+        if (parsed?.ok !== true) {
+          count('bad_request')
+          return refuse(response, 400, parsed?.problem ?? 'not JSON, or too much of it')
+        }
+        const answer = await bounded(act, parsed.value, served)
+        count(answer.allowed ? 'allowed' : answer.code === 503 ? 'unavailable' : 'refused')
+        reply(response, 200, composeAnswer(parsed.value.uid, answer))
+      })
+      // a caller that went away in the middle
+      .catch(() => response.destroy())
+  }
+}
+
+/** Never a yes where something failed. */
+async function bounded(
+  act: (request: AdmissionRequest) => Promise<Answer> | Answer,
+  request: AdmissionRequest,
+  { deadlineMs, pause, trouble }: Served,
+): Promise<Answer> {
+  let done = false
+  const late = async (): Promise<Answer> => {
+    await pause(deadlineMs)
+    if (!done) trouble('admission_late')
+    return { allowed: false, code: 503, message: UNAVAILABLE }
+  }
+  const work = async (): Promise<Answer> => {
+    try {
+      return await act(request)
+    } catch (error) {
+      trouble(error instanceof Trouble ? error.code : 'admission_failed')
+      return { allowed: false, code: 503, message: UNAVAILABLE }
+    } finally {
+      done = true
+    }
+  }
+  const working = work()
+  return Promise.race([working, late()])
+}
+
+/** undefined: not JSON, or more than there can be. */
+async function bodyOf(request: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.length
+    if (bytes > MAX_BODY_BYTES) return undefined
+    chunks.push(chunk)
+  }
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString())
+  } catch {
+    return undefined
+  }
+}
+
+const refuse = (response: ServerResponse, status: number, problem: string): void => {
+  response.setHeader('connection', 'close')
+  reply(response, status, { problem })
+}
+
+function reply(response: ServerResponse, status: number, body: object): void {
+  const text = JSON.stringify(body)
+  response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) })
+  response.end(text)
+}

@@ -1,0 +1,273 @@
+/** What holds while the webhooks don't answer or are gone, and that they are called for whatever widens. */
+import fc from 'fast-check'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { mergePatch, remove } from '../../src/kube/calls.ts'
+import { type KubeClient, makeClient } from '../../src/kube/client.ts'
+import { inCluster } from '../../src/kube/in-cluster.ts'
+import { SECRETS } from '../../src/kube/objects.ts'
+import { parseManifest } from '../../src/resources/manifest.ts'
+import { jitter, steadyMs } from '../../src/runtime/system.ts'
+import { stampOf } from '../../src/webhook/stamped-object.ts'
+import { asked } from '../../src/webhook/widening.ts'
+import { type Admission, startAdmission } from '../support/admission.ts'
+import { type Cluster, startCluster } from '../support/cluster.ts'
+import { until } from '../support/until.ts'
+
+let cluster: Cluster
+let admission: Admission
+
+const KEYS = '/apis/keyward.dev/v1alpha1/namespaces/team-web/apikeys'
+
+type Fields = Readonly<Record<string, unknown>>
+type Read = {
+  readonly metadata: { readonly name: string; readonly annotations?: Readonly<Record<string, string>> }
+  readonly spec: Fields
+}
+
+const aKey = (name: string, spec: Fields = {}, metadata: Fields = {}) => ({
+  apiVersion: 'keyward.dev/v1alpha1',
+  kind: 'ApiKey',
+  metadata: { name, namespace: 'team-web', ...metadata },
+  spec: { accessNamespace: 'acme', environment: 'production', permissions: ['a:b'], ...spec },
+})
+
+/** As an administrator, who may everything. */
+const create = (object: object, query = '') => cluster.request('POST', `${KEYS}${query}`, object)
+const edit = (name: string, spec: Fields, metadata: Fields = {}) =>
+  cluster.request('PATCH', `${KEYS}/${name}`, { spec, metadata }, 'application/merge-patch+json')
+const messageOf = ({ body }: { readonly body: unknown }) => String((body as { message?: unknown }).message)
+
+beforeAll(async () => {
+  cluster = await startCluster()
+  await cluster.apply('{apiVersion: v1, kind: Namespace, metadata: {name: team-web}}')
+  admission = await startAdmission(cluster)
+  await until('the webhooks are called', async () =>
+    (await create(aKey('probe'), '?dryRun=All')).status === 201 ? true : undefined,
+  )
+})
+
+const some = <T>(...values: readonly [T, ...T[]]) => fc.subarray([...values], { minLength: 1 })
+const maybe = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined })
+const rate = fc.record({ requests: fc.integer({ min: 1, max: 3 }), per: fc.constantFrom('1s', '1m') })
+const specs = fc.record({
+  permissions: some('a:read', 'a:write', 'b:read'),
+  customers: maybe(some('a', 'b')),
+  allowedCIDRs: maybe(some('10.0.0.0/8', '10.1.0.0/16', '192.0.2.0/24')),
+  rateLimit: maybe(
+    fc.oneof(
+      rate,
+      rate.map((one) => ({ ...one, burst: 2 })),
+    ),
+  ),
+  quota: maybe(fc.record({ requests: fc.integer({ min: 1, max: 2 }), per: fc.constantFrom('day', 'month') })),
+  state: fc.constantFrom('Active', 'Suspended'),
+  regenerate: fc.constantFrom(0, 0, 0, 1),
+  overlap: fc.constantFrom('0s', '1h', '60m', '61m'),
+  delivery: fc.constantFrom(undefined, undefined, { secretName: 'x' }, { secretName: 'y' }),
+})
+
+describe('the webhook', () => {
+  const specOf = (object: unknown) => {
+    const read = parseManifest(object)
+    if (!read.ok || read.manifest.kind !== 'ApiKey') throw new Error('not a key')
+    return read.manifest.spec
+  }
+
+  test('is called for whatever widens, and hardly for anything else', async () => {
+    let [widening, spared, called] = [0, 0, 0]
+    const pairs = fc.sample(
+      fc.tuple(
+        specs,
+        specs,
+        fc.subarray(
+          Object.keys(aKey('x').spec).concat(
+            'state',
+            'customers',
+            'rateLimit',
+            'quota',
+            'overlap',
+            'delivery',
+            'allowedCIDRs',
+            'regenerate',
+          ),
+          { minLength: 1, maxLength: 2 },
+        ),
+      ),
+      150,
+    )
+    for (const [i, [one, other, fields]] of pairs.entries()) {
+      const name = `pair-${i}`
+      const made = await create(aKey(name, one))
+      expect(made.status).toBe(201)
+      const before = made.body as Read
+      const changed = Object.fromEntries(
+        fields.flatMap((field) => (field in other ? [[field, other[field as keyof typeof other]]] : [])),
+      )
+      const after = { ...before, spec: { ...before.spec, ...changed } }
+      const seen = admission.answers.length
+      const { status } = await cluster.request('PUT', `${KEYS}/${name}?dryRun=All`, after)
+      // what the API server refuses by itself does not matter here
+      if (status !== 200) continue
+      const wasCalled = admission.answers.length > seen
+      const widens = asked(specOf(aKey(name, before.spec)), specOf(aKey(name, after.spec))) !== undefined
+      if (widens) {
+        widening++
+        expect([wasCalled, before.spec, after.spec]).toEqual([true, before.spec, after.spec])
+      } else if (wasCalled) called++
+      else spared++
+    }
+    expect(widening).toBeGreaterThan(20)
+    expect(spared).toBeGreaterThan(20)
+    // a block inside another, or a rate in another unit
+    expect(called).toBeLessThan(spared / 3)
+  })
+})
+
+describe('the operator', () => {
+  let folder: string
+  let client: KubeClient
+  const secret = (name: string, type: string, namespace = 'team-web') => ({
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name, namespace },
+    type,
+    stringData: { password: 'hunter2' },
+  })
+  // kubectl would look at it first, which the operator may not
+  const peek = (name: string, namespace = 'team-web') =>
+    mergePatch(client, SECRETS, { ref: { namespace, name }, patch: {} })
+
+  beforeAll(async () => {
+    folder = await cluster.serviceAccount('keyward-operator')
+    const access = inCluster({ folder, host: '127.0.0.1', port: String(cluster.port), steadyMs })
+    client = makeClient({ access, steadyMs, jitter })
+    for (const [name, type, namespace] of [
+      ['db', 'Opaque'],
+      ['mine', 'keyward.dev/credential'],
+      ['other', 'Opaque', 'keyward-system'],
+    ] as const) {
+      await cluster.apply(JSON.stringify(secret(name, type, namespace)))
+    }
+  })
+
+  test.each([
+    ['db', 'team-web'],
+    ['other', 'keyward-system'],
+  ])(
+    'can neither read nor remove a foreign Secret by a patch that changes nothing: %s in %s',
+    async (name, namespace) => {
+      await expect(peek(name, namespace)).rejects.toMatchObject({ code: 'kube_forbidden' })
+      await expect(remove(client, SECRETS, { ref: { namespace, name } })).rejects.toMatchObject({
+        code: 'kube_forbidden',
+      })
+    },
+  )
+
+  test('can make no Secret that is a token of somebody', async () => {
+    const token = {
+      ...secret('token', 'kubernetes.io/service-account-token'),
+      metadata: {
+        name: 'token',
+        namespace: 'team-web',
+        annotations: { 'kubernetes.io/service-account.name': 'default' },
+      },
+    }
+    const made = await cluster.kubectl(['create', '-f', '-'], { serviceAccount: folder, input: JSON.stringify(token) })
+    expect(made.stderr).toContain(
+      "Keyward's operator touches Secrets of these types only in team-web: keyward.dev/credential",
+    )
+  })
+
+  test('still has its own', async () => {
+    expect((await peek('mine')).data).toEqual({ password: Buffer.from('hunter2').toString('base64') })
+    expect(await remove(client, SECRETS, { ref: { namespace: 'team-web', name: 'mine' } })).toBe('removed')
+  })
+})
+
+describe("Keyward's own Kubernetes namespace", () => {
+  test('is not deleted by mistake, and is where somebody says so twice', async () => {
+    const removed = () => cluster.kubectl(['delete', 'namespace', 'keyward-system', '--dry-run=server'])
+    expect((await removed()).stderr).toContain('annotate it with keyward.dev/allow-deletion first')
+    await cluster.kubectl(['annotate', 'namespace', 'keyward-system', 'keyward.dev/allow-deletion='])
+    expect((await removed()).stderr).toBe('')
+    await cluster.kubectl(['annotate', 'namespace', 'keyward-system', 'keyward.dev/allow-deletion-'])
+  })
+
+  test('has no keys', async () => {
+    const key = aKey('inside', {}, { namespace: 'keyward-system' })
+    const made = await cluster.request('POST', '/apis/keyward.dev/v1alpha1/namespaces/keyward-system/apikeys', key)
+    expect(messageOf(made)).toContain("Keyward's webhook did not stamp this")
+  })
+})
+
+// last: nothing answers from here on
+describe('while no webhook answers', () => {
+  let made: Read
+
+  beforeAll(async () => {
+    made = (await create(aKey('left', { permissions: ['a:b', 'a:c'] }))).body as Read
+    await create(aKey('second'))
+    await admission.stop()
+  })
+
+  test('nothing is created or widened, and the refusal says why', async () => {
+    expect(messageOf(await create(aKey('new')))).toContain('failed calling webhook "stamp.keyward.dev"')
+    expect(messageOf(await edit('left', { permissions: ['a:b', 'a:c', 'a:d'] }))).toContain(
+      'failed calling webhook "apikeys.keyward.dev"',
+    )
+  })
+
+  test('a key is narrowed, suspended, revoked and deleted as ever', async () => {
+    for (const spec of [{ permissions: ['a:b'] }, { state: 'Suspended' }, { displayName: 'x' }, { state: 'Revoked' }]) {
+      expect((await edit('left', spec)).status).toBe(200)
+    }
+    expect((await cluster.request('DELETE', `${KEYS}/second`)).status).toBe(200)
+  })
+
+  test('pods, Secrets and everything else of others go on', async () => {
+    const { status } = await cluster.kubectl(['create', 'configmap', 'x', '-n', 'team-web', '--from-literal=a=b'])
+    expect(status).toBe(0)
+  })
+
+  describe('and their configurations are taken away', () => {
+    const annotations = (name: string, stamp: string) => ({
+      annotations: { 'keyward.dev/creator': name, 'keyward.dev/creator-stamp': stamp },
+    })
+
+    beforeAll(async () => {
+      for (const kind of ['mutating', 'validating'])
+        await cluster.kubectl(['delete', `${kind}webhookconfiguration`, 'keyward'])
+      await until('they are gone', async () =>
+        messageOf(await create(aKey('x'), '?dryRun=All')).includes('did not stamp') ? true : undefined,
+      )
+    })
+
+    test('nothing can be made without a stamp, nor with that of somebody else', async () => {
+      const said = "Keyward's webhook did not stamp this"
+      expect(messageOf(await create(aKey('new')))).toContain(said)
+      expect(messageOf(await create(aKey('new', {}, annotations('root', 'v1.x.y'))))).toContain(said)
+    })
+
+    test('no stamp is changed or taken off', async () => {
+      for (const metadata of [annotations('root', 'v1.x.y'), { annotations: null }]) {
+        expect(messageOf(await edit('left', {}, metadata))).toContain("who made this, or claimed it, can't be changed")
+      }
+    })
+
+    test('a stamp of the right name that was copied is believed by nobody', async () => {
+      const { creator = '', stamp = '' } = {
+        creator: made.metadata.annotations?.['keyward.dev/creator'],
+        stamp: made.metadata.annotations?.['keyward.dev/creator-stamp'],
+      }
+      const copied = await create(aKey('copy', {}, annotations(creator, stamp)))
+      expect(copied.status).toBe(201)
+      const data = await cluster.request('GET', '/api/v1/namespaces/keyward-system/secrets/keyward-stamp-key')
+      const key = Buffer.from((data.body as { data: { key: string } }).data.key, 'base64')
+      expect(stampOf('ApiKey', made, [key])).toMatchObject({ ok: true, value: { person: { username: creator } } })
+      expect(stampOf('ApiKey', copied.body, [key])).toEqual({
+        ok: false,
+        problem: 'its stamp was made for another object',
+      })
+    })
+  })
+})

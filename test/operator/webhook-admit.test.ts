@@ -1,0 +1,243 @@
+/** What is refused at admission, and in which words: all of it at once, for whom, and what would allow it. */
+import { createHash } from 'node:crypto'
+import { describe, expect, test } from 'vitest'
+import type { ApiKey } from '../../src/resources/api-key.ts'
+import { type Manifest, parseManifest } from '../../src/resources/manifest.ts'
+import { type AdmissionRequest, parseReview } from '../../src/webhook/admission-request.ts'
+import { type AdmitParts, admit, stamp } from '../../src/webhook/admit.ts'
+import { aClaim, aKey, aNamespace, anApi } from '../resources/cases.ts'
+import { NOON } from './make.ts'
+
+type Fields = Readonly<Record<string, unknown>>
+
+const parsed = (value: unknown): Manifest => {
+  const read = parseManifest(value)
+  if (!read.ok) throw new Error(JSON.stringify(read.problems))
+  return read.manifest
+}
+
+type World = {
+  readonly granted?: readonly string[]
+  readonly keys?: readonly Fields[]
+  readonly beside?: readonly Fields[]
+  readonly now?: number
+  readonly hasSomething?: boolean
+}
+
+/** `granted`: `permission@place`, `permission@*`, `serve@host`. */
+function parts({ granted = [], keys = [], beside = [], now = NOON, hasSomething = true }: World): AdmitParts {
+  const others = beside.map(parsed)
+  return {
+    reviews: {
+      missing: async (_person, { accessNamespace, permissions }) =>
+        permissions.filter((one) => !granted.includes(`${one}@${accessNamespace}`) && !granted.includes(`${one}@*`)),
+      may: async (_person, question) => question.kind === 'serve' && granted.includes(`serve@${question.host}`),
+    },
+    beside: {
+      namespaces: () => others.filter((one) => one.kind === 'AccessNamespace'),
+      apis: () => others.filter((one) => one.kind === 'ProtectedApi'),
+    },
+    apiKey: async (namespace, name) =>
+      keys
+        .map(parsed)
+        .find((one): one is ApiKey => one.kind === 'ApiKey' && one.name === name && one.namespace === namespace),
+    stampKeys: () => [createHash('sha256').update('key').digest()],
+    isNamedGroup: undefined,
+    grantsAnything: () => hasSomething,
+    now: () => now,
+  }
+}
+
+function request(object: Fields, over: Fields = {}): AdmissionRequest {
+  const metadata = object.metadata as Fields
+  const read = parseReview({
+    apiVersion: 'admission.k8s.io/v1',
+    kind: 'AdmissionReview',
+    request: {
+      uid: 'r-1',
+      kind: { group: 'keyward.dev', version: 'v1alpha1', kind: object.kind },
+      namespace: metadata.namespace,
+      name: metadata.name,
+      operation: 'CREATE',
+      userInfo: { username: 'ana@example.com', groups: ['devs'] },
+      object,
+      ...over,
+    },
+  })
+  if (!read.ok) throw new Error(read.problem)
+  return read.value
+}
+
+/** As the API server goes on with it: stamped, and with the time of its creation. */
+function stamped(object: Fields, world: World = {}, creationTimestamp = '2026-11-22T12:00:00Z'): Fields {
+  const answer = stamp(request(object), parts(world))
+  if (!answer.allowed) throw new Error(answer.message)
+  const annotations = Object.fromEntries(
+    (answer.patch ?? []).flatMap(({ path, value }) =>
+      typeof value === 'string' ? [[path.replace('/metadata/annotations/', '').replaceAll('~1', '/'), value]] : [],
+    ),
+  )
+  return { ...object, metadata: { ...(object.metadata as Fields), annotations, creationTimestamp } }
+}
+
+async function said(request: AdmissionRequest, world: World): Promise<string> {
+  const answer = await admit(request, parts(world))
+  return answer.allowed ? 'allowed' : `${answer.code} ${answer.message}`
+}
+
+const created = (object: Fields, world: World = {}) => said(request(stamped(object, world)), world)
+const edited = (before: Fields, after: Fields, world: World = {}) =>
+  said(request(after, { operation: 'UPDATE', oldObject: before }), world)
+
+const ALL = ['license:manage@acme-web-eu', 'customer:read@*']
+
+describe('a key', () => {
+  test('that its creator may grant whole is allowed', async () => {
+    expect(await created(aKey(), { granted: ALL })).toBe('allowed')
+  })
+
+  test('that is more than its creator is refused in one piece', async () => {
+    const key = aKey({ expiresAt: '2001-01-01T00:00:00Z' })
+    expect((await created(key, { granted: ['customer:read@*'], hasSomething: false })).split('\n')).toEqual([
+      '403 spec.expiresAt: Invalid value: "2001-01-01T00:00:00.000Z": it lies in the past',
+      '"ana@example.com" may not create ApiKey team-web/main-website, since they may not grant this in access namespace acme-web-eu: license:manage (1 of the 2 permissions of this key).',
+      'A ClusterRole with this rule, bound by a ClusterRoleBinding to',
+      '{apiGroup: rbac.authorization.k8s.io, kind: User, name: "ana@example.com"}, would allow it:',
+      '- apiGroups: [keyward.dev]',
+      '  resources: [accessnamespaces/permissions]',
+      '  resourceNames: ["acme-web-eu"]',
+      '  verbs: ["license:manage"]',
+    ])
+  })
+
+  test('of somebody with access to nothing is refused with just that', async () => {
+    const refusal = await created(aKey(), { hasSomething: false })
+    expect(refusal).toContain(
+      '"ana@example.com" has access to no access namespace at all: no role gives them anything to grant.',
+    )
+  })
+
+  test('of a ServiceAccount is refused with the subject that a binding needs', async () => {
+    const userInfo = { username: 'system:serviceaccount:ci:deployer' }
+    const world = {}
+    const made = request(aKey(), { userInfo })
+    const answer = stamp(made, parts(world))
+    expect(answer.allowed).toBe(true)
+    const refusal = await said(request(stamped(aKey()), { userInfo }), world)
+    expect(refusal).toContain('{kind: ServiceAccount, namespace: ci, name: deployer}, would allow it:')
+  })
+
+  test('whose stamp is of another moment is refused, since it could never get a credential', async () => {
+    const late = request(stamped(aKey(), {}, '2026-11-22T12:05:00Z'))
+    expect(await said(late, { granted: ALL })).toBe(
+      '422 metadata.annotations: Forbidden: its stamp was made 300 s away from its creation, for another object of this name',
+    )
+  })
+
+  test('whose stamp another webhook exchanged is refused', async () => {
+    const others = request(stamped(aKey()), { userInfo: { username: 'ben@example.com' } })
+    expect(await said(others, { granted: ALL })).toBe("422 metadata.annotations: Forbidden: it is somebody else's")
+  })
+})
+
+describe('an edit', () => {
+  test('that takes away is allowed to anybody', async () => {
+    expect(await edited(aKey(), aKey({ permissions: ['customer:read'], state: 'Revoked' }))).toBe('allowed')
+  })
+
+  test('that widens is refused with the fields that do', async () => {
+    expect(
+      await edited(aKey({ customers: ['a'] }), aKey({ overlap: '1h' }), { granted: ['customer:read@*'] }),
+    ).toContain('"ana@example.com" may not widen spec.customers, spec.overlap of ApiKey team-web/main-website')
+  })
+
+  test('of something that can not be read is asked about as a new one', async () => {
+    expect(await edited(aKey({ permissions: ['wrong'] }), aKey({ state: 'Suspended' }))).toContain(
+      '403 "ana@example.com" may not create',
+    )
+  })
+
+  test('that regenerates an expired key is refused though nobody forbids it', async () => {
+    const key = { expiresAt: '2026-11-01T00:00:00Z' }
+    expect(await edited(aKey(key), aKey({ ...key, regenerate: 1 }), { granted: ALL })).toBe(
+      '422 spec.regenerate: Forbidden: an expired key gets no new secret',
+    )
+  })
+})
+
+describe('a claim', () => {
+  test.each<[string, World, string]>([
+    ['of a key that the claimant could have made is allowed', { granted: ALL, keys: [aKey()] }, 'allowed'],
+    [
+      'of a key that is more than they are is refused',
+      { granted: [ALL[1] ?? ''], keys: [aKey()] },
+      'may not claim the credential of ApiKey team-web/main-website, since they may not grant this in access namespace acme-web-eu: license:manage',
+    ],
+    [
+      'of no key is refused',
+      {},
+      '422 spec.apiKey: Invalid value: "main-website": there is no such ApiKey in team-web: make it first',
+    ],
+  ])('%s', async (_what, world, words) => {
+    expect(await created(aClaim(), world)).toContain(words)
+  })
+})
+
+describe('beside the others', () => {
+  const org = aNamespace({ type: 'organization', externalId: 'x' }, 'org')
+  const app = (spec: Fields) => aNamespace({ type: 'application', ...spec }, 'app')
+  const api = (name: string, ...hosts: readonly string[]): Fields => ({
+    ...anApi({ environments: [{ name: 'production', hosts }] }),
+    metadata: { name, namespace: 'team-web' },
+  })
+
+  test.each<[string, Fields, readonly Fields[], string]>([
+    ['a parent of the right type', app({ parent: 'org' }), [org], 'allowed'],
+    [
+      'no parent there',
+      app({ parent: 'org' }),
+      [],
+      '422 spec.parent: Invalid value: "org": there is no AccessNamespace org',
+    ],
+    [
+      'a parent of another type',
+      app({ parent: 'app2' }),
+      [org, aNamespace({ type: 'application', parent: 'org' }, 'app2')],
+      '422 spec.parent: Invalid value: "app2": app2 is of type application; above type application stands type organization',
+    ],
+    [
+      'an id that is taken',
+      aNamespace({ type: 'organization', externalId: 'x' }, 'new'),
+      [org],
+      '422 spec.externalId: Invalid value: "x": x is already the organization org',
+    ],
+    ['a host that is free and granted', api('new', 'a.example.com'), [api('old', '*.example.com')], 'allowed'],
+    [
+      'a host that is taken',
+      api('new', 'a.example.com'),
+      [api('old', 'a.example.com')],
+      '422 spec.environments[0].hosts[0]: Invalid value: "a.example.com": it already belongs to ProtectedApi team-web/old, which goes on serving it',
+    ],
+  ])('%s', async (_what, object, beside, words) => {
+    expect(await created(object, { beside, granted: ['serve@a.example.com'] })).toBe(words)
+  })
+
+  test('an edit is asked only about the hosts that come', async () => {
+    const world = { beside: [api('main', 'a.example.com'), api('old', 'c.example.com')] }
+    expect(await edited(api('main', 'a.example.com'), api('main', 'a.example.com'), world)).toBe('allowed')
+    const refusal = await edited(api('main', 'a.example.com'), api('main', 'a.example.com', '*.b.example.com'), world)
+    expect(refusal.split('\n').slice(0, 1).concat(refusal.split('\n').slice(-4))).toEqual([
+      '403 "ana@example.com" may not serve this host: *.b.example.com.',
+      '- apiGroups: [keyward.dev]',
+      '  resources: [hosts]',
+      '  resourceNames: ["*.b.example.com"]',
+      '  verbs: ["serve"]',
+    ])
+  })
+
+  test('an access namespace keeps the id that it has', async () => {
+    const before = aNamespace({ type: 'organization', externalId: 'x' }, 'younger')
+    const after = aNamespace({ type: 'organization', externalId: 'x', displayName: 'Y' }, 'younger')
+    expect(await edited(before, after, { beside: [org, before] })).toBe('allowed')
+  })
+})

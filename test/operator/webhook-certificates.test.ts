@@ -1,0 +1,195 @@
+/** The webhooks' certificates: renewed in time, announced before they sign, and one for all replicas. */
+import { X509Certificate } from 'node:crypto'
+import { describe, expect, test } from 'vitest'
+import { bundleOf, certificateStep, type Material } from '../../src/webhook/certificate-plan.ts'
+import {
+  certificateStore,
+  decodeMaterial,
+  encodeMaterial,
+  type SecretPort,
+  sharedStampKeys,
+} from '../../src/webhook/certificate-secret.ts'
+import { currentCertificates } from '../../src/webhook/certificates.ts'
+import { makeServing } from '../../src/webhook/serving.ts'
+import { DAY, HOUR, NOON } from './make.ts'
+
+const NAMES = ['keyward-webhooks.keyward-system.svc', '127.0.0.1']
+
+/** A Secret that replicas share; whoever writes over an older one is refused. */
+function fakeSecret() {
+  const state: { data: unknown; revision: number } = { data: undefined, revision: 0 }
+  const port: SecretPort = {
+    read: async () => (state.revision === 0 ? undefined : { data: state.data, revision: String(state.revision) }),
+    write: async (data, over) => {
+      if ((over ?? '0') !== String(state.revision)) return false
+      state.data = data
+      state.revision++
+      return true
+    },
+  }
+  return { port, state }
+}
+
+function aReplica(secret = fakeSecret(), mayRenew = true) {
+  const clock = { now: NOON }
+  const store = certificateStore(secret.port)
+  const current = () => currentCertificates({ store, names: NAMES, now: () => clock.now, mayRenew: () => mayRenew })
+  return { clock, current, secret, store }
+}
+
+const signer = ({ serving, authority }: Material) =>
+  new X509Certificate(serving.cert).verify(new X509Certificate(authority.cert).publicKey)
+
+describe('the first replica', () => {
+  test('makes a CA and a certificate for all names, signed by it', async () => {
+    const { current } = aReplica()
+    const made = await current()
+    const leaf = new X509Certificate(made.serving.cert)
+    expect(signer(made)).toBe(true)
+    expect(leaf.subjectAltName).toBe('DNS:keyward-webhooks.keyward-system.svc, IP Address:127.0.0.1')
+    expect(leaf.ca).toBe(false)
+    expect(new Date(leaf.validTo)).toEqual(new Date(NOON + 30 * DAY))
+    expect(bundleOf(made)).toBe(made.authority.cert)
+  })
+
+  test('of several at once is the one that all of them serve', async () => {
+    const secret = fakeSecret()
+    const all = await Promise.all(Array.from({ length: 5 }, () => aReplica(secret).current()))
+    expect(new Set(all.map(({ serving }) => serving.cert)).size).toBe(1)
+    expect(secret.state.revision).toBe(1)
+  })
+})
+
+describe('as time goes by', () => {
+  test.each<[string, number, string | undefined]>([
+    ['nothing is done before two thirds', 19 * DAY, undefined],
+    ['the certificate is renewed', 20 * DAY, 'renew'],
+    ['a CA is announced at two thirds of its life', 244 * DAY, 'announce'],
+    ['everything is new where the CA has ended', 366 * DAY, 'start'],
+  ])('%s', async (_what, later, step) => {
+    const made = await aReplica().current()
+    expect(certificateStep(made, NAMES, NOON + later)).toBe(step)
+  })
+
+  test('another name is taken in at once', async () => {
+    const made = await aReplica().current()
+    expect(certificateStep(made, [...NAMES, 'other.svc'], NOON)).toBe('renew')
+  })
+
+  test('a CA is known to callers before it signs, and after it signed its last', async () => {
+    const { current, clock } = aReplica()
+    const first = await current()
+    clock.now = NOON + 244 * DAY
+    const announced = await current()
+    expect(announced.authority).toEqual(first.authority)
+    expect(signer(announced)).toBe(true)
+    expect(bundleOf(announced)).toBe(`${first.authority.cert}${announced.next?.cert}`)
+    clock.now += HOUR
+    const promoted = await current()
+    expect(promoted.authority).toEqual(announced.next)
+    expect(signer(promoted)).toBe(true)
+    expect(bundleOf(promoted)).toBe(`${promoted.authority.cert}${first.authority.cert}`)
+    clock.now += DAY + HOUR
+    expect(bundleOf(await current())).toBe(promoted.authority.cert)
+  })
+
+  test('whatever is served is trusted by every bundle of ten minutes before and after', async () => {
+    const { current, clock } = aReplica()
+    let before = await current()
+    for (let i = 0; i < 25; i++) {
+      clock.now += 11 * DAY
+      // each look of a replica comes soon after the one before
+      for (const minutes of [0, 11, 25 * 60]) {
+        clock.now += minutes * 60_000
+        const now = await current()
+        const trusted = (bundle: string, { serving }: Material) =>
+          (bundle.match(/-----BEGIN[^-]+-----[^-]+-----END[^-]+-----/g) ?? []).some((ca) =>
+            new X509Certificate(serving.cert).verify(new X509Certificate(ca).publicKey),
+          )
+        expect(trusted(bundleOf(before), now)).toBe(true)
+        expect(trusted(bundleOf(now), before)).toBe(true)
+        expect(new X509Certificate(now.serving.cert).validToDate.getTime()).toBeGreaterThan(clock.now)
+        before = now
+      }
+    }
+  })
+
+  test('whoever does not lead serves what there is, and leaves renewing to the others', async () => {
+    const secret = fakeSecret()
+    const made = await aReplica(secret).current()
+    const follower = aReplica(secret, false)
+    follower.clock.now = NOON + 25 * DAY
+    expect((await follower.current()).serving).toEqual(made.serving)
+    expect(secret.state.revision).toBe(1)
+  })
+
+  test('a Secret that was spoilt by hand is written anew', async () => {
+    const { current, secret } = aReplica()
+    await current()
+    secret.state.data = { 'tls.crt': 'eA==' }
+    expect(signer(await current())).toBe(true)
+  })
+})
+
+describe('what is kept', () => {
+  test('is read as it was written', async () => {
+    const { current, clock } = aReplica()
+    await current()
+    clock.now = NOON + 244 * DAY
+    const made = await current()
+    expect(decodeMaterial(encodeMaterial(made))).toEqual(made)
+  })
+
+  test('of the key for stamps is made once, and never over one that can not be read', async () => {
+    const secret = fakeSecret()
+    const random = (count: number) => new Uint8Array(count).fill(7)
+    const all = await Promise.all([
+      sharedStampKeys(secret.port, random),
+      sharedStampKeys(secret.port, () => new Uint8Array(32)),
+    ])
+    expect(all[0]?.[0]).toHaveLength(32)
+    expect(Buffer.from(all[0]?.[0] ?? []).equals(Buffer.from(all[1]?.[0] ?? []))).toBe(true)
+    secret.state.data = { key: 'eA==' }
+    await expect(sharedStampKeys(secret.port, random)).rejects.toThrow('stamp_key_unreadable')
+  })
+})
+
+describe('while it is served', () => {
+  test('callers are told of a CA before a certificate of it is shown, and a failure costs only a moment', async () => {
+    const { clock, store } = aReplica()
+    const said: string[] = []
+    const state = { fails: false, looks: 0 }
+    const stop = new AbortController()
+    const steps = [244 * DAY, HOUR, HOUR, HOUR]
+    const serving = await makeServing({
+      store,
+      names: NAMES,
+      now: () => clock.now,
+      mayRenew: () => true,
+      clientCa: undefined,
+      applyBundle: async (bundle) => {
+        if (state.fails) throw new Error('the API server is away')
+        said.push(`bundle of ${bundle.match(/BEGIN/g)?.length}`)
+      },
+      pause: async () => {
+        const step = steps[state.looks++]
+        state.fails = state.looks === 2
+        if (step === undefined) stop.abort()
+        else clock.now += step
+      },
+      trouble: () => said.push('trouble'),
+    })
+    serving.tls.onChange(({ minVersion }) => said.push(`certificate, ${minVersion}`))
+    await serving.run(stop.signal)
+    expect(said).toEqual([
+      'bundle of 1',
+      'bundle of 2',
+      'certificate, TLSv1.3',
+      'trouble',
+      'bundle of 2',
+      'certificate, TLSv1.3',
+      'bundle of 2',
+    ])
+    expect(serving.expiresAt()).toBeGreaterThan(clock.now)
+  })
+})

@@ -1,0 +1,204 @@
+/** How often the API server is asked what people may do, and what is done with its answers. */
+import { describe, expect, test } from 'vitest'
+import { Trouble } from '../../src/core/trouble.ts'
+import type { Person } from '../../src/webhook/person.ts'
+import { grantsAnything, namedGroups } from '../../src/webhook/rbac.ts'
+import type { ReviewSpec } from '../../src/webhook/review-spec.ts'
+import { makeReviews, type ReviewParts } from '../../src/webhook/reviews.ts'
+
+const aPerson = (username: string, groups: readonly string[] = []): Person => ({ username, uid: '', groups, extra: {} })
+const ANA = aPerson('ana@example.com', ['devs'])
+
+const NOW = { lane: 'admission', maxAgeMs: 1000 } as const
+
+const named = ({ user, resourceAttributes: { verb, name } }: ReviewSpec) => `${user} ${verb} ${name ?? '*'}`
+
+/** Answers yes to what `allowed` names. */
+function setUp(allowed: readonly string[] = [], parts: Partial<ReviewParts> = {}) {
+  const asked: string[] = []
+  const state = { now: 0, allowed: new Set(allowed), paused: 0 }
+  const reviews = makeReviews({
+    review: async (spec) => {
+      asked.push(named(spec))
+      return state.allowed.has(named(spec))
+    },
+    steadyMs: () => state.now,
+    pause: async (ms) => {
+      state.paused += ms
+    },
+    counted: () => undefined,
+    ...parts,
+  })
+  return { reviews, asked, state }
+}
+
+const on = (accessNamespace: string, ...permissions: readonly string[]) => ({ accessNamespace, permissions })
+
+describe('the API server is asked', () => {
+  test('without a name first, and by name only where that is not granted', async () => {
+    const { reviews, asked } = setUp(['ana@example.com a:read *', 'ana@example.com b:read acme'])
+    expect(await reviews.missing(ANA, on('acme', 'a:read', 'b:read', 'c:read'), NOW)).toEqual(['c:read'])
+    expect(asked.toSorted()).toEqual([
+      'ana@example.com a:read *',
+      'ana@example.com b:read *',
+      'ana@example.com b:read acme',
+      'ana@example.com c:read *',
+      'ana@example.com c:read acme',
+    ])
+  })
+
+  test('for the permission as verb on a subresource that managing access namespaces does not give', async () => {
+    const specs: ReviewSpec[] = []
+    const review = async (spec: ReviewSpec) => {
+      specs.push(spec)
+      return spec.resourceAttributes.name !== undefined
+    }
+    const { reviews } = setUp([], { review })
+    await reviews.missing({ ...ANA, uid: 'u-1', extra: { scopes: ['x'] } }, on('acme', 'a:read'), NOW)
+    await reviews.may(aPerson('ben'), { kind: 'serve', host: 'api.example.com' }, NOW)
+    expect(specs.filter(({ resourceAttributes: { name } }) => name !== undefined)).toEqual([
+      {
+        user: 'ana@example.com',
+        uid: 'u-1',
+        groups: ['devs'],
+        extra: { scopes: ['x'] },
+        resourceAttributes: {
+          group: 'keyward.dev',
+          version: 'v1alpha1',
+          resource: 'accessnamespaces',
+          subresource: 'permissions',
+          verb: 'a:read',
+          name: 'acme',
+        },
+      },
+      {
+        user: 'ben',
+        resourceAttributes: {
+          group: 'keyward.dev',
+          version: 'v1alpha1',
+          resource: 'hosts',
+          verb: 'serve',
+          name: 'api.example.com',
+        },
+      },
+    ])
+  })
+
+  test('once for every distinct question, however many keys ask it', async () => {
+    const { reviews, asked } = setUp()
+    const twice = Array.from({ length: 50 }, () => reviews.missing(ANA, on('acme', 'a:read', 'b:read'), NOW))
+    await Promise.all(twice)
+    expect(asked).toHaveLength(4)
+    await reviews.missing(ANA, on('globex', 'a:read'), NOW)
+    expect(asked.at(-1)).toBe('ana@example.com a:read globex')
+    expect(asked).toHaveLength(5)
+  })
+
+  test('anew for another person of the same name with other groups', async () => {
+    const { reviews, asked } = setUp()
+    await reviews.missing(ANA, on('acme', 'a:read'), NOW)
+    await reviews.missing(aPerson('ana@example.com', ['admins']), on('acme', 'a:read'), NOW)
+    expect(asked).toHaveLength(4)
+  })
+
+  test('anew once the answer is older than the asker takes', async () => {
+    const { reviews, asked, state } = setUp()
+    await reviews.missing(ANA, on('acme', 'a:read'), NOW)
+    state.now = 1000
+    await reviews.missing(ANA, on('acme', 'a:read'), NOW)
+    expect(asked).toHaveLength(2)
+    state.now = 1001
+    state.allowed.add('ana@example.com a:read acme')
+    expect(await reviews.missing(ANA, on('acme', 'a:read'), NOW)).toEqual([])
+    expect(asked).toHaveLength(4)
+  })
+
+  test('anew about what may have changed, and about nothing else', async () => {
+    const { reviews, asked, state } = setUp(['ana@example.com a:read *'])
+    const long = { lane: 'renewal', maxAgeMs: 600_000 } as const
+    await reviews.missing(ANA, on('acme', 'a:read', 'b:read'), long)
+    await reviews.missing(aPerson('ben'), on('acme', 'a:read'), long)
+    asked.length = 0
+    state.allowed.clear()
+    reviews.forget(
+      ({ username }, question) =>
+        username === 'ana@example.com' && question.kind === 'grant' && question.permission === 'a:read',
+    )
+    expect(await reviews.missing(ANA, on('acme', 'a:read', 'b:read'), long)).toEqual(['a:read', 'b:read'])
+    await reviews.missing(aPerson('ben'), on('acme', 'a:read'), long)
+    expect(asked).toEqual(['ana@example.com a:read *', 'ana@example.com a:read acme'])
+  })
+
+  test('again after it could not answer: no failure is kept as a no', async () => {
+    let fails = true
+    const review = async () => {
+      if (fails) throw new Trouble('kube_unreachable', 'retry')
+      return true
+    }
+    const { reviews } = setUp([], { review })
+    await expect(reviews.missing(ANA, on('acme', 'a:read'), NOW)).rejects.toThrow('kube_unreachable')
+    fails = false
+    expect(await reviews.missing(ANA, on('acme', 'a:read'), NOW)).toEqual([])
+  })
+
+  test('at most so many times at once', async () => {
+    let [running, most] = [0, 0]
+    const review = async () => {
+      most = Math.max(most, ++running)
+      await new Promise((resolve) => setImmediate(resolve))
+      running--
+      return false
+    }
+    const { reviews } = setUp([], { review, concurrency: 3 })
+    await reviews.missing(ANA, on('acme', ...Array.from({ length: 20 }, (_, i) => `a:x${i}`)), NOW)
+    expect(most).toBe(3)
+    expect(running).toBe(0)
+  })
+
+  test('at a pace where it is only a renewal, while admission does not wait', async () => {
+    const { reviews, state } = setUp([], { perSecond: 100 })
+    const permissions = Array.from({ length: 50 }, (_, i) => `a:x${i}`)
+    await reviews.missing(ANA, on('acme', ...permissions), NOW)
+    expect(state.paused).toBe(0)
+    await reviews.missing(aPerson('ben'), on('acme', ...permissions), { lane: 'renewal', maxAgeMs: 0 })
+    expect(state.paused).toBeGreaterThan(10_000)
+  })
+
+  test('so that what is kept stays bounded', async () => {
+    const { reviews, asked } = setUp([], { keep: 10 })
+    for (let i = 0; i < 100; i++) await reviews.missing(ANA, on(`acme-${i}`, 'a:read'), NOW)
+    expect(reviews.size()).toBe(10)
+    expect(asked.length).toBeLessThan(220)
+  })
+})
+
+describe('from roles and bindings it is told', () => {
+  const bindings = [
+    { role: 'grants', subjects: [{ kind: 'Group', name: 'devs' }] },
+    { role: 'viewer', subjects: [{ kind: 'User', name: 'ben' }] },
+    { role: 'all', subjects: [{ kind: 'ServiceAccount', namespace: 'ci', name: 'deployer' }] },
+  ]
+  const rule = (resources: readonly string[], verbs: readonly string[]) => [
+    { apiGroups: ['keyward.dev'], resources, verbs },
+  ]
+  const rules = (role: string) =>
+    role === 'grants'
+      ? rule(['accessnamespaces/permissions'], ['a:read'])
+      : role === 'all'
+        ? [{ apiGroups: ['*'], resources: ['*'], verbs: ['*'] }]
+        : rule(['accessnamespaces'], ['*'])
+
+  test('which groups matter', () => {
+    expect([...namedGroups(bindings)]).toEqual(['devs'])
+  })
+
+  test.each<[Person, boolean]>([
+    [ANA, true],
+    [aPerson('ben'), false],
+    [aPerson('nobody'), false],
+    [aPerson('system:serviceaccount:ci:deployer'), true],
+    [aPerson('system:serviceaccount:other:deployer'), false],
+  ])('whether somebody may grant anything at all: %o', (person, may) => {
+    expect(grantsAnything(person, bindings, rules)).toBe(may)
+  })
+})
