@@ -6,7 +6,7 @@ NPM := npm run --silent
 .PHONY: help run cluster test quick check fmt crds bench test-long e2e-kind
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: node_modules ## Start the licensing example: an API protected by keys, with curl lines to paste
 	@$(NPM) node -- hack/run-example.ts

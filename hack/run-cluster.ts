@@ -1,5 +1,5 @@
 /** Starts a Kubernetes API server of your own with Keyward on it, and an API behind Envoy; says what to try, and leaves nothing behind. */
-import { spawnSync } from 'node:child_process'
+import { type ChildProcess, spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -28,6 +28,7 @@ const PATH = '/v1/customers'
 /** Between the ports of authz and those of the operator, which has metrics too. */
 const OPERATOR_OFFSET = 5
 const KEY_WITHIN_MS = 30_000
+const LAST_LINES = 5
 
 /** `kubectl get secret` shows the key of this one. */
 const KEY = `# A key that a Secret beside its ApiKey holds, for a workload of this Kubernetes namespace.
@@ -86,7 +87,14 @@ function makeStarter(folder: string) {
       started.push([program.name, one])
       return one
     },
-    all: () => started.map(([name, { child }]) => [name, child] as const),
+    pidOf: (name: string) => started.find(([one]) => one === name)?.[1].child.pid,
+    /** What ends by itself from now on, or has ended, is told; the rest goes on. */
+    watch: (tell: (name: string, child: ChildProcess) => void) => {
+      for (const [name, { child }] of started) {
+        if (child.exitCode !== null || child.signalCode !== null) tell(name, child)
+        else child.once('exit', () => (stopped ? undefined : tell(name, child)))
+      }
+    },
     /** The last one first: nobody is left without what it stands on. */
     stopAll: async () => {
       stopped = true
@@ -108,22 +116,29 @@ async function startControlPlane({ starter, plane, admin }: Parts): Promise<void
   await Promise.all([controllers.untilReady(admin.controllersAreUp), admin.deployKeyward()])
 }
 
-async function startKeyward({ starter, admin, ports }: Parts, offset: number): Promise<void> {
+/** Name to the command that starts it again. */
+type Again = ReadonlyMap<string, string>
+
+async function startKeyward({ starter, admin, ports }: Parts, offset: number): Promise<Again> {
   say('Starting the operator and authz, each as its service account.')
-  const keyward = async (part: 'operator' | 'authz', at: number) =>
-    starter.start({
-      name: part,
-      path: process.execPath,
-      args: [
-        ...[join(ROOT, 'src/main.ts'), part, '--port-offset', String(at)],
-        ...['--service-account', await admin.serviceAccount(`keyward-${part}`)],
-      ],
-      env: { KUBERNETES_SERVICE_HOST: '127.0.0.1', KUBERNETES_SERVICE_PORT: String(ports.api) },
-    })
+  const again = new Map<string, string>()
+  const env = { KUBERNETES_SERVICE_HOST: '127.0.0.1', KUBERNETES_SERVICE_PORT: String(ports.api) }
+  const keyward = async (part: 'operator' | 'authz', at: number) => {
+    const args = [
+      ...[join(ROOT, 'src/main.ts'), part, '--port-offset', String(at)],
+      ...['--service-account', await admin.serviceAccount(`keyward-${part}`)],
+    ]
+    const set = Object.entries(env).map(([name, value]) => `${name}=${value}`)
+    again.set(part, [...set, ...[process.execPath, ...args].map(quoted)].join(' '))
+    return starter.start({ name: part, path: process.execPath, args, env })
+  }
   const [operator, authz] = [await keyward('operator', offset + OPERATOR_OFFSET), await keyward('authz', offset)]
   await operator.untilReady(() => answers(`http://127.0.0.1:${ports.operator}/readyz`))
   await authz.untilReady(() => answers(`http://127.0.0.1:${ports.authz}/readyz`))
+  return again
 }
+
+const quoted = (word: string): string => (/^[\w./:=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)
 
 async function startEnvoy({ starter, ports }: Parts, home: Home, upstream: number): Promise<void> {
   say('Starting Envoy, with the configuration that is shipped for it, in front of an API.')
@@ -162,7 +177,9 @@ async function applyExample(admin: Admin, home: Home): Promise<void> {
   )
 }
 
-const describe = ({ folder, kubeconfig, manifest, ports }: Home, kubectl: string): string => `
+type Running = { readonly kubectl: string; readonly operator: number | undefined; readonly again: Again }
+
+const describe = ({ folder, kubeconfig, manifest, ports }: Home, { kubectl, operator, again }: Running): string => `
 Keyward runs on a Kubernetes API server of your own. In another shell:
 
   export KUBECONFIG=${kubeconfig} PATH=${join(kubectl, '..')}:$PATH
@@ -187,8 +204,15 @@ Suspended: the first line is answered with 401 at once, with Active instead of S
   kubectl patch apikey website -n licensing --type merge -p '{"spec":{"state":"Suspended"}}'
 
 The manifest of the key is ${manifest}: edit it and
-kubectl apply -f it. What each part says is in ${folder}/*.log.
-Ctrl-C stops all of it and removes both.
+kubectl apply -f it. What each part says is in ${folder}/*.log;
+metrics are at http://127.0.0.1:${ports.operator}/metrics (operator) and http://127.0.0.1:${ports.authz}/metrics (authz).
+
+Requests are answered without the operator too. Stop it, and start it again in a shell of its own:
+
+  kill ${operator}
+  ${again.get('operator')}
+
+Ctrl-C here stops all of it, and removes the manifest and the logs.
 `
 
 async function run(): Promise<void> {
@@ -207,18 +231,19 @@ async function run(): Promise<void> {
     const parts = { starter, plane, admin, ports }
     const up = async () => {
       await startControlPlane(parts)
-      await startKeyward(parts, offset)
+      const again = await startKeyward(parts, offset)
       await Promise.all([applyExample(admin, home), startEnvoy(parts, home, await listening(server))])
       await admin.close()
-      return 'up' as const
+      return again
     }
     const isUp = up()
     // whoever asks to stop does not wait for it, and what it then can't have is of no interest
     isUp.catch(() => {})
-    if ((await Promise.race([isUp, stopping])) === undefined) return
-    say(describe(home, plane.kubectl))
-    const ended = await Promise.race([stopping, untilStopped(starter.all())])
-    if (ended !== undefined) throw new Missing(`${ended} ended by itself; it wrote:\n${lastLines(folder, ended)}`)
+    const again = await Promise.race([isUp, stopping])
+    if (again === undefined || typeof again === 'string') return
+    say(describe(home, { kubectl: plane.kubectl, operator: starter.pidOf('operator'), again }))
+    starter.watch((name, child) => say(endOf(name, child, { folder, again: again.get(name) })))
+    await stopping
     say('Stopping.')
   } finally {
     await starter.stopAll()
@@ -228,10 +253,15 @@ async function run(): Promise<void> {
   }
 }
 
-const lastLines = (folder: string, name: string): string =>
-  readFileSync(join(folder, `${name}.log`), 'utf8')
-    .split('\n')
-    .slice(-20)
-    .join('\n')
+type Ended = { readonly folder: string; readonly again: string | undefined }
+
+function endOf(name: string, { signalCode, exitCode }: ChildProcess, { folder, again }: Ended): string {
+  const log = join(folder, `${name}.log`)
+  const how = signalCode === null ? `exit code ${exitCode}` : `by ${signalCode}`
+  const last = readFileSync(log, 'utf8').trimEnd().split('\n').slice(-LAST_LINES)
+  const next =
+    again === undefined ? 'To have it back, stop all with Ctrl-C and begin anew.' : `Start it again:\n\n  ${again}\n`
+  return [`\n${name} ended (${how}); the rest goes on. The end of ${log}:\n`, ...last, `\n${next}`].join('\n')
+}
 
 begin(run)

@@ -4,11 +4,15 @@ import { readFileSync } from 'node:fs'
 import { enableCompileCache } from 'node:module'
 import { join } from 'node:path'
 import { Command, CommanderError, Option } from 'commander'
+import { calledAs } from './cli/command-line.ts'
+import { addKeyCommands } from './cli/commands.ts'
+import { pause } from './cli/pause.ts'
+import { personAt } from './cli/person.ts'
 import { parseAddress } from './core/address.ts'
 import { Trouble } from './core/trouble.ts'
 import { readConfigFile } from './runtime/config.ts'
 import type { RunParts } from './runtime/running.ts'
-import { nowMs, random, steadyMs } from './runtime/system.ts'
+import { jitter, nowMs, random, steadyMs } from './runtime/system.ts'
 
 // Halves the time of a start, most of which goes into compiling. In the user's own cache, not in a temporary folder that
 // others can write to; where it can not be written, nothing is lost.
@@ -66,14 +70,16 @@ type ExplainFlags = {
 
 type Runs = (parts: RunParts) => Promise<number>
 
+/** Resolves when the text is on its way. */
+const print = (text: string): Promise<void> =>
+  new Promise((resolve, reject) => {
+    process.stdout.write(text, (error) => (error ? reject(error) : resolve()))
+  })
+
 /** A part that runs until it is stopped. */
 async function run(runs: Runs, { config, ...flags }: Record<string, unknown>): Promise<void> {
   const file = readConfigFile(typeof config === 'string' ? config : process.env.KEYWARD_CONFIG)
-  const out = (text: string) =>
-    new Promise<void>((resolve, reject) => {
-      process.stdout.write(text, (error) => (error ? reject(error) : resolve()))
-    })
-  process.exitCode = await runs({ flags, env: process.env, file, out, err: io.err, version, stop: stopSignal() })
+  process.exitCode = await runs({ flags, env: process.env, file, out: print, err: io.err, version, stop: stopSignal() })
 }
 
 /** Options of everything that listens. */
@@ -113,7 +119,7 @@ listening(
     .option('--data <dir>', 'where digests and accepted manifests are kept (default: .keyward)')
     .option('--upstream <url>', 'the API to protect; without it only the checks are served')
     .option('--new-keys <file>', 'append new keys to this file as JSON lines; - for standard output'),
-  '8080 (proxy), 9000 (HTTP check), 9001 (gRPC check) and 9090 (metrics, health)',
+  '8080 (proxy), 8088 (API), 9000 (HTTP check), 9001 (gRPC check) and 9090 (metrics, health)',
 ).action(async (flags: Record<string, unknown>) => {
   const { runStandalone } = await import('./standalone/run.ts')
   await run(runStandalone, flags)
@@ -213,8 +219,37 @@ program
     process.exitCode = await runGenerate(flags, { ...io, random })
   })
 
+const { self, args } = calledAs(process.argv)
+let stopping: AbortSignal | undefined
+addKeyCommands(program, {
+  terminal: {
+    out: print,
+    err: io.err,
+    // where there are none, for NO_COLOR or whatever reason, this says so
+    colours: process.stdout.isTTY && process.stdout.hasColors(),
+    person:
+      process.stdin.isTTY && process.stderr.isTTY
+        ? personAt({ input: process.stdin, output: process.stderr })
+        : undefined,
+    self,
+    clock: { nowMs, steadyMs },
+    stop: () => {
+      stopping ??= stopSignal()
+      return stopping
+    },
+    pause,
+  },
+  open: async (opening) => {
+    const { openCluster } = await import('./cli/run.ts')
+    return openCluster(opening, { env: process.env, steadyMs, jitter })
+  },
+  exit: (code) => {
+    process.exitCode = code
+  },
+})
+
 try {
-  await program.parseAsync()
+  await program.parseAsync(args, { from: 'user' })
 } catch (error) {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : USAGE
   else if (error instanceof Trouble) {

@@ -12,9 +12,7 @@ import { makeClient } from '../kube/client.ts'
 import { type KubeAccess, kubeOptions, openKube } from '../kube/config.ts'
 import { followCluster } from '../kube/follow.ts'
 import { type RedisConfig, readRedisConfig, redisOptions } from '../redis/config.ts'
-import { connectRedis } from '../redis/connect.ts'
-import { redisLimits } from '../redis/redis-limiter.ts'
-import { countReplicas } from '../redis/replicas.ts'
+import { wholeCollector } from '../runtime/collector.ts'
 import { loadConfig } from '../runtime/config.ts'
 import { limitsNotes } from '../runtime/limits-notes.ts'
 import { withUsableTls } from '../runtime/listening.ts'
@@ -102,7 +100,7 @@ async function serve(parts: Serving): Promise<number> {
     limitsMode: () => limits.mode(),
     ...(following.watched !== undefined && { watched: following.watched }),
   })
-  const limits = limitsOf(parts, metrics)
+  const limits = await limitsOf(parts, metrics)
   const listeners = makeListeners({
     config,
     metrics,
@@ -131,8 +129,8 @@ type Limits = {
   readonly stop: () => Promise<void>
 }
 
-const limitsOf = (parts: Serving, metrics: Metrics): Limits =>
-  parts.redis === undefined ? limitsHere(parts) : limitsIn(parts.redis, parts, metrics)
+const limitsOf = async (parts: Serving, metrics: Metrics): Promise<Limits> =>
+  parts.redis === undefined ? limitsHere(parts) : await limitsIn(parts.redis, parts, metrics)
 
 /** Each process by itself: the whole of a limit, or its part where there are known to be others. */
 function limitsHere({ config: { replicas, replica: rank }, log }: Serving): Limits {
@@ -152,7 +150,11 @@ function grants(replicas: number, rank: number | undefined): string {
   return `${part}, and one request at least: a limit below ${replicas} may be granted up to ${replicas} times, unless --replica says which one this is`
 }
 
-function limitsIn(redis: RedisConfig, { config, log }: Serving, metrics: Metrics): Limits {
+async function limitsIn(redis: RedisConfig, { config, log }: Serving, metrics: Metrics): Promise<Limits> {
+  // several mebibytes that who has no Redis does not need
+  const { connectRedis } = await import('../redis/connect.ts')
+  const { redisLimits } = await import('../redis/redis-limiter.ts')
+  const { countReplicas } = await import('../redis/replicas.ts')
   const { prefix } = redis
   const notes = limitsNotes({ metrics, log })
   const client = connectRedis(redis, ({ code }) => notes.onTrouble(code))
@@ -217,6 +219,7 @@ function clusterFollowed({ log }: Serving, { access, namespace }: KubeAccess, te
     onReady: (keys, problems) => log.info({ keys, problems, server: access.server, namespace }, 'in force'),
     onChange: tell.reload,
     countTrouble: tell.trouble,
+    collect: wholeCollector(),
   })
   return {
     ...following,

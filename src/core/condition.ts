@@ -23,7 +23,7 @@ export const formatTime = (ms: number): string => `${new Date(ms).toISOString().
 /** Findings as conditions: lastTransitionTime moves only when the status of that type does. */
 export function conditionsOf(
   findings: readonly Finding[],
-  before: readonly Condition[],
+  before: readonly Pick<Condition, 'type' | 'status' | 'lastTransitionTime'>[],
   { generation, nowMs }: Moment,
 ): readonly Condition[] {
   const now = formatTime(nowMs)

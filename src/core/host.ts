@@ -31,23 +31,50 @@ export function canonicalHost(authority: string): string | undefined {
   return name.length <= 253 && name.split('.').every((label) => LABEL.test(label)) ? name.toLowerCase() : undefined
 }
 
-/** APIs in the order of who came first: where two name one host, the first has it and goes on. */
-export function compileHosts(apis: readonly Api[]): {
-  readonly hosts: HostTable
+type Claiming = Pick<Api, 'name' | 'environments'>
+
+/** Whose a host is whatever the order, by its name; whoever that is need not be among the APIs. */
+export type HeldHosts = ReadonlyMap<string, { readonly name: string }>
+
+const NOBODY: HeldHosts = new Map()
+
+/** Who has each host, as it is written; of APIs in the order of who came first: where two name one host, the first has it and goes on. */
+export function allotHosts<A extends Claiming>(
+  apis: readonly A[],
+  held: HeldHosts = NOBODY,
+): {
+  readonly holders: ReadonlyMap<string, { readonly api: A; readonly environment: Environment }>
   readonly conflicts: readonly HostConflict[]
 } {
-  const exact = new Map<string, Served>()
-  const wildcards = new Map<string, Served>()
+  const holders = new Map<string, { readonly api: A; readonly environment: Environment }>()
   const conflicts: HostConflict[] = []
   for (const api of apis) {
     for (const { name: environment, hosts } of api.environments) {
       for (const host of hosts) {
-        const [table, key] = host.startsWith('*.') ? [wildcards, host.slice(2)] : [exact, host]
-        const holder = table.get(key)
-        if (holder === undefined) table.set(key, { api, environment })
-        else conflicts.push({ api: api.name, host, holder: holder.api.name })
+        const has = holders.has(host)
+        const holder = holders.get(host)?.api.name ?? held.get(host)?.name ?? api.name
+        if (!has && holder === api.name) holders.set(host, { api, environment })
+        else conflicts.push({ api: api.name, host, holder })
       }
     }
+  }
+  return { holders, conflicts }
+}
+
+/** As `allotHosts`, and made to be found by. */
+export function compileHosts(
+  apis: readonly Api[],
+  held: HeldHosts = NOBODY,
+): {
+  readonly hosts: HostTable
+  readonly conflicts: readonly HostConflict[]
+} {
+  const { holders, conflicts } = allotHosts(apis, held)
+  const exact = new Map<string, Served>()
+  const wildcards = new Map<string, Served>()
+  for (const [host, served] of holders) {
+    if (host.startsWith('*.')) wildcards.set(host.slice(2), served)
+    else exact.set(host, served)
   }
   const byName = new Map(apis.map((api) => [api.name, api]))
   const find = (host: string) => exact.get(host) ?? wildcards.get(behindFirstLabel(host))

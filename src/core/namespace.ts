@@ -24,8 +24,17 @@ export const PARENT_TYPES: Readonly<Record<NamespaceType, readonly NamespaceType
   userGroup: ['application', 'organization'],
 }
 
+/** In one word, for programs. */
+export type MisfitReason =
+  | 'ExternalIdTaken'
+  | 'ParentNotAllowed'
+  | 'ParentMissing'
+  | 'ParentWrongType'
+  | 'ParentNotAccepted'
+
 export type NamespaceProblem = {
   readonly name: string
+  readonly reason: MisfitReason
   readonly field: 'parent' | 'externalId'
   readonly problem: string
 }
@@ -49,8 +58,12 @@ const NOTHING_VISIBLE: Visible = visibleOf(NOTHING)
 /**
  * Builds the tree from namespaces in the order of who came first: where two claim one external id, the first has it.
  * What does not fit is left out and named, together with everything below it.
+ * @param held whose an external id is whatever the order, by `externalKey`; whoever that is need not be among them
  */
-export function buildTree(all: readonly AccessNamespace[]): {
+export function buildTree(
+  all: readonly AccessNamespace[],
+  held: HeldIds = NOBODY,
+): {
   readonly tree: NamespaceTree
   readonly problems: readonly NamespaceProblem[]
 } {
@@ -62,7 +75,7 @@ export function buildTree(all: readonly AccessNamespace[]): {
   for (const type of NAMESPACE_TYPES) {
     for (const namespace of all) {
       if (namespace.type !== type || byName.get(namespace.name) !== namespace) continue
-      const problem = misfit(namespace, { byName, accepted, external })
+      const problem = misfit(namespace, { byName, accepted, external, held })
       if (problem === undefined) {
         accepted.set(namespace.name, namespace)
         external.set(externalKey(type, namespace.externalId), namespace)
@@ -76,29 +89,38 @@ type Growing = {
   readonly byName: ReadonlyMap<string, AccessNamespace>
   readonly accepted: ReadonlyMap<string, AccessNamespace>
   readonly external: ReadonlyMap<string, AccessNamespace>
+  readonly held: HeldIds
 }
 
-const externalKey = (type: NamespaceType, externalId: string) => `${type}/${externalId}`
+export type HeldIds = ReadonlyMap<string, { readonly name: string }>
 
-function misfit(namespace: AccessNamespace, { byName, accepted, external }: Growing) {
+const NOBODY: HeldIds = new Map()
+
+/** An external id as it is unique. */
+export const externalKey = (type: NamespaceType, externalId: string) => `${type}/${externalId}`
+
+type Misfit = Omit<NamespaceProblem, 'name'>
+
+function misfit(namespace: AccessNamespace, { byName, accepted, external, held }: Growing): Misfit | undefined {
   const { type, parent, externalId } = namespace
-  const holder = external.get(externalKey(type, externalId))
-  if (holder !== undefined) {
-    return { field: 'externalId' as const, problem: `${externalId} is already the ${type} ${holder.name}` }
+  const key = externalKey(type, externalId)
+  const holder = external.get(key)?.name ?? held.get(key)?.name ?? namespace.name
+  if (holder !== namespace.name) {
+    const problem = `${externalId} is already the ${type} ${holder}`
+    return { reason: 'ExternalIdTaken', field: 'externalId', problem }
   }
+  const misplaced = (reason: MisfitReason, problem: string): Misfit => ({ reason, field: 'parent', problem })
   if (type === 'organization') {
     // a parent above it could close a circle
-    return parent === undefined ? undefined : { field: 'parent' as const, problem: 'an organization has no parent' }
+    return parent === undefined ? undefined : misplaced('ParentNotAllowed', 'an organization has no parent')
   }
   const above = byName.get(parent ?? '')
-  if (above === undefined) return { field: 'parent' as const, problem: `there is no AccessNamespace ${parent ?? ''}` }
+  if (above === undefined) return misplaced('ParentMissing', `there is no AccessNamespace ${parent ?? ''}`)
   if (!PARENT_TYPES[type].includes(above.type)) {
-    return {
-      field: 'parent' as const,
-      problem: `${above.name} is of type ${above.type}; above type ${type} stands type ${PARENT_TYPES[type].join(' or ')}`,
-    }
+    const right = `above type ${type} stands type ${PARENT_TYPES[type].join(' or ')}`
+    return misplaced('ParentWrongType', `${above.name} is of type ${above.type}; ${right}`)
   }
-  if (!accepted.has(above.name)) return { field: 'parent' as const, problem: `${above.name} is not accepted itself` }
+  if (!accepted.has(above.name)) return misplaced('ParentNotAccepted', `${above.name} is not accepted itself`)
   return undefined
 }
 

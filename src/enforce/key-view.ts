@@ -10,7 +10,7 @@ export type KeyViewParts = {
   readonly pause: () => Promise<unknown>
 }
 
-export type InForce = Digests & { readonly uid: string; readonly record: KeyRecord }
+export type InForce = Digests & { readonly record: KeyRecord }
 
 export type KeyView = {
   /** Works out anew what is in force of these, by `namespace/name`. A few of them are done when this returns. */
@@ -21,8 +21,6 @@ export type KeyView = {
 const KEYS_PER_TURN = 256
 
 export function makeKeyView({ keys, inForce, pause }: KeyViewParts): KeyView {
-  /** The uid that is in the index, by `namespace/name`. */
-  const told = new Map<string, string>()
   const waiting = new Set<string>()
   /** Whose digest another key still holds. */
   const heldUp = new Set<string>()
@@ -34,17 +32,12 @@ export function makeKeyView({ keys, inForce, pause }: KeyViewParts): KeyView {
 
   const tell = (names: readonly string[]): void => {
     const all = names.map((name) => ({ name, now: inForce(name) }))
-    for (const { name, now } of all) {
-      const uid = told.get(name)
-      if (uid === undefined || uid === now?.uid) continue
-      keys.remove(uid)
-      told.delete(name)
-    }
+    // first what goes: a digest may go from one of them to another
+    for (const { name, now } of all) if (now === undefined) keys.remove(name)
     for (const { name, now } of all) {
       heldUp.delete(name)
       if (now === undefined) continue
-      keys.put(now.uid, now.record, now)
-      told.set(name, now.uid)
+      keys.put(name, now.record, now)
       if (isHeldUp(now)) heldUp.add(name)
     }
   }

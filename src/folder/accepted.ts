@@ -13,12 +13,15 @@ export type Accepted = {
   readonly generation: number
   /** As JSON, as it was read. */
   readonly manifest: unknown
-  /** Where it was read, relative to the folder. */
+  /** Where it was read, relative to the folder; empty for what was given over the API of standalone. */
   readonly file: string
   readonly line: number
   /** Milliseconds since 1970; who came first has a host or an external id. */
   readonly firstSeenMs: number
 }
+
+/** What no file speaks of stays until it is taken back where it was given. */
+export const isFromFile = ({ file }: Pick<Accepted, 'file'>): boolean => file !== ''
 
 export type AcceptedChange = { readonly kind: 'put' | 'remove'; readonly accepted: Accepted }
 

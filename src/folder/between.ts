@@ -1,12 +1,14 @@
 /** PURE: rules between objects. What is new or changed is taken back where it does not fit; what was there before is only remarked on. */
-import { compileHosts } from '../core/host.ts'
+import { allotHosts } from '../core/host.ts'
 import { type AccessNamespace, buildTree, type NamespaceTree } from '../core/namespace.ts'
 import type { ApiKey } from '../resources/api-key.ts'
+import { missingIssuers, slippingBy } from '../resources/api-remarks.ts'
+import { hostClaims, hostProblems, takenHost } from '../resources/host-claims.ts'
 import type { Manifest } from '../resources/manifest.ts'
 import { type FieldProblem, invalid, type Path, problemAt } from '../resources/problem.ts'
-import { compileApi, type ProtectedApi } from '../resources/protected-api.ts'
+import type { ProtectedApi } from '../resources/protected-api.ts'
 import { type Accepted, byArrival, objectKey } from './accepted.ts'
-import { beingDeleted, missingIssuers, slippingBy } from './beside.ts'
+import { beingDeleted } from './beside.ts'
 
 export type Standing = {
   readonly key: string
@@ -37,6 +39,7 @@ export function objectionsTo(all: readonly Standing[]): readonly Remark[] {
 export function remarksOn(all: readonly Standing[]): readonly Remark[] {
   const { tree, problems } = misfits(all)
   const [keys, apis] = [all.filter(isKey), all.filter(isApi)]
+  const names = new Set(all.flatMap(({ parsed }) => (parsed.kind === 'TokenIssuer' ? [parsed.name] : [])))
   return [
     ...problems,
     ...homeless(keys, tree),
@@ -44,11 +47,9 @@ export function remarksOn(all: readonly Standing[]): readonly Remark[] {
     ...imports(keys),
     ...keys.flatMap(({ key, parsed }) => beingDeleted(parsed).map((problem) => ({ key, ...problem }))),
     ...apis.flatMap(({ key, parsed }) => {
-      const issuers = missingIssuers(
-        parsed,
-        all.values().map((one) => one.parsed),
-      )
-      return [...issuers, ...slippingBy(parsed)].map((problem) => ({ key, ...problem }))
+      const issuers = parsed.spec.tokens.map(({ issuer }) => issuer)
+      const missing = missingIssuers(issuers, (issuer) => names.has(issuer))
+      return [...missing, ...slippingBy(parsed.spec)].map((problem) => ({ key, ...problem }))
     }),
   ]
 }
@@ -91,15 +92,8 @@ function homeless(keys: readonly Of<ApiKey>[], tree: NamespaceTree): readonly Re
 
 const inOrder = (apis: readonly Of<ProtectedApi>[]) => apis.toSorted((a, b) => byArrival(a.form, b.form))
 
-type Claim = { readonly host: string; readonly path: Path }
-
-const claimsOf = ({ spec }: ProtectedApi): readonly Claim[] =>
-  spec.environments.flatMap(({ hosts }, i) =>
-    hosts.map((host, j) => ({ host, path: ['spec', 'environments', i, 'hosts', j] })),
-  )
-
 const hostsOf = (api: Manifest | undefined): ReadonlySet<string> =>
-  new Set(api?.kind === 'ProtectedApi' ? claimsOf(api).map(({ host }) => host) : [])
+  new Set(api?.kind === 'ProtectedApi' ? hostClaims(api.spec).map(({ host }) => host) : [])
 
 /** An edit can't take a host away from whoever serves it, even where the edited API is the older one. */
 function takenHosts(apis: readonly Of<ProtectedApi>[]): readonly Remark[] {
@@ -112,27 +106,20 @@ function takenHosts(apis: readonly Of<ProtectedApi>[]): readonly Remark[] {
   }
   return changed.flatMap(({ key, parsed, before }) => {
     const had = hostsOf(before)
-    return claimsOf(parsed).flatMap(({ host, path }) => {
-      const holder = holders.get(host)
-      if (holder === undefined || holder === key || had.has(host)) return []
-      return [remark(key, path, taken(host, nameOf(holder)))]
+    return hostClaims(parsed.spec).flatMap((claim) => {
+      const holder = holders.get(claim.host)
+      if (holder === undefined || holder === key || had.has(claim.host)) return []
+      return [{ key, ...takenHost(claim, nameOf(holder)) }]
     })
   })
 }
 
 const nameOf = (key: string): string => key.slice(key.indexOf('/') + 1)
 
-const taken = (host: string, holder: string): string =>
-  invalid(host, `it already belongs to ProtectedApi ${holder}, which goes on serving it`)
-
 function conflicts(apis: readonly Of<ProtectedApi>[]): readonly Remark[] {
-  const ordered = inOrder(apis)
-  return compileHosts(ordered.map(({ parsed }) => compileApi(parsed))).conflicts.flatMap(({ api, host, holder }) => {
-    const loser = ordered.find(({ key }) => nameOf(key) === api)
-    // the last one: where one API names a host twice, the first of them serves it
-    const claim = loser && claimsOf(loser.parsed).findLast((each) => each.host === host)
-    return loser === undefined || claim === undefined ? [] : [remark(loser.key, claim.path, taken(host, holder))]
-  })
+  const ordered = inOrder(apis).map(({ key, parsed }) => ({ key, name: nameOf(key), ...parsed.spec }))
+  const found = hostProblems(ordered, allotHosts(ordered).conflicts)
+  return ordered.flatMap(({ key, name }) => (found.get(name) ?? []).map((problem) => ({ key, ...problem })))
 }
 
 /** A digest or key ID imported twice: the first goes on. */

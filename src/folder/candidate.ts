@@ -2,7 +2,7 @@
 import { type Manifest, parseManifest, refusedAtCreation, refusedChanges } from '../resources/manifest.ts'
 import type { FieldProblem } from '../resources/problem.ts'
 import { sameJson } from '../resources/same-json.ts'
-import type { Accepted, AcceptedChange } from './accepted.ts'
+import { type Accepted, type AcceptedChange, isFromFile } from './accepted.ts'
 import type { Seen } from './sight.ts'
 
 /** parsed is undefined for what comes from the store and was not needed yet, or is no manifest for this release. */
@@ -45,7 +45,7 @@ export function judgeOne(question: Question): Answer {
 
 /** What was in force stays, or nothing does. */
 const refused = ({ key, before, seen }: Question, wrong: readonly FieldProblem[]): Answer => ({
-  candidate: { key, before, form: before && movedTo(before, seen), news: 'same', seen },
+  candidate: { key, before, form: before && stayingAt(before, seen), news: 'same', seen },
   wrong,
 })
 
@@ -77,14 +77,19 @@ function updated(question: Question & { readonly before: InForce }, parsed: Mani
   return { candidate: { key, before: earlier, form, news: 'changed', seen }, wrong }
 }
 
-/** Also what is refused counts as its place: if that file can't be read one day, the object may still be in it. */
+/**
+ * Also what is refused counts as its place: if that file can't be read one day, the object may still be in it. What was
+ * given without a file does not become a file's that is refused.
+ */
+const stayingAt = (form: InForce, seen: Seen): InForce => (isFromFile(form) ? movedTo(form, seen) : form)
+
 const movedTo = (form: InForce, { file, line }: Seen): InForce =>
   form.file === file && form.line === line ? form : { ...form, file, line }
 
 /** As it was before this look. */
 export const takenBack = (candidate: Candidate): Candidate => {
   const { before, seen } = candidate
-  return { ...candidate, form: before && (seen === undefined ? before : movedTo(before, seen)), news: 'same' }
+  return { ...candidate, form: before && (seen === undefined ? before : stayingAt(before, seen)), news: 'same' }
 }
 
 /** Forms from the store are parsed only where no file says the same. */

@@ -36,6 +36,10 @@ const SCHEMA = `
   CREATE TABLE statuses (id INTEGER PRIMARY KEY, uid TEXT NOT NULL UNIQUE, status TEXT NOT NULL) STRICT;
 `
 
+/** Came later; a Keyward that does not know of it leaves it alone, and loses nothing but claims that wait. */
+const CLAIMS =
+  'CREATE TABLE IF NOT EXISTS claims (id INTEGER PRIMARY KEY, uid TEXT NOT NULL UNIQUE, claim TEXT NOT NULL) STRICT'
+
 /** Opens or makes the database in a folder. A problem is a sentence for whoever starts the process. */
 export function openDatabase(dir: string): Parsed<Database> {
   let lock: DatabaseSync | undefined
@@ -145,6 +149,7 @@ function prepared(sql: DatabaseSync): string | undefined {
       `BEGIN; ${SCHEMA} PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT`,
     )
   }
+  sql.exec(CLAIMS)
   return undefined
 }
 

@@ -72,7 +72,7 @@ export function follow(parts: FollowParts): Following {
     const { uid, parsed: apiKey } = accepted
     const secret = store.secretOf(uid)
     if (secret?.name !== name) return undefined
-    return { uid, ...recordOf(apiKey, secretInForce(apiKey.spec, secret, nowMs())) }
+    return recordOf(apiKey, secretInForce(apiKey.spec, secret, nowMs()))
   }
   const keyView = makeKeyView({ keys, inForce: keyInForce, pause })
 

@@ -1,6 +1,6 @@
 /** PURE: what the folder says against what is in force -> what is in force from now on, and what is wrong. */
 import type { FieldProblem } from '../resources/problem.ts'
-import { type AcceptedChange, byArrival, type FolderProblem, titleOf } from './accepted.ts'
+import { type AcceptedChange, byArrival, type FolderProblem, isFromFile, titleOf } from './accepted.ts'
 import { objectionsTo, type Remark, remarksOn, type Standing } from './between.ts'
 import { type Candidate, changeOf, type InForce, judgeOne, readAgain, takenBack } from './candidate.ts'
 import { speakerOf } from './place.ts'
@@ -17,6 +17,8 @@ export type Case = {
   readonly renamed: ReadonlyMap<string, string>
   /** later: an object that is gone stays for now, since it may be on its way to another file. */
   readonly removals: 'now' | 'later'
+  /** An object that no file speaks of and that is taken back now, by `Kind/namespace/name`. */
+  readonly withdrawn?: string | undefined
   readonly nowMs: number
   readonly newUid: () => string
 }
@@ -171,7 +173,7 @@ function duplicate(other: Seen, speaker: Seen | undefined, before: InForce | und
 
 type Unseen = { readonly kept: readonly Candidate[]; readonly removed: readonly InForce[]; readonly heldBack: number }
 
-/** What is in force and nowhere to be seen: gone, unless its file can't be read in full or it may be on its way. */
+/** What is in force and nowhere to be seen: gone, unless no file ever held it, its file can't be read in full or it may be on its way. */
 function unseenOf(folder: Case, spoken: ReadonlyMap<string, unknown>): Unseen {
   const kept: Candidate[] = []
   const removed: InForce[] = []
@@ -179,10 +181,11 @@ function unseenOf(folder: Case, spoken: ReadonlyMap<string, unknown>): Unseen {
   for (const [key, entry] of folder.inForce) {
     if (spoken.has(key)) continue
     const form = homed(entry, folder)
-    const hiddenNow = folder.hidingPlace(form.file) !== undefined
-    if (!hiddenNow && folder.removals === 'now') removed.push(entry)
+    const withdrawn = key === folder.withdrawn
+    const stays = !withdrawn && (!isFromFile(form) || folder.hidingPlace(form.file) !== undefined)
+    if (withdrawn || (!stays && folder.removals === 'now')) removed.push(entry)
     else kept.push({ key, before: entry, form, news: 'same', seen: undefined })
-    if (!hiddenNow && folder.removals === 'later') heldBack += 1
+    if (!withdrawn && !stays && folder.removals === 'later') heldBack += 1
   }
   return { kept, removed, heldBack }
 }
@@ -191,7 +194,7 @@ const NAMED_AT_MOST = 3
 
 /** Said once per place, since deleting something from a file that is broken elsewhere has no effect, and people must know. */
 function hidden(kept: readonly Candidate[], { hidingPlace }: Case): readonly Complaint[] {
-  const forms = kept.flatMap(({ form }) => form ?? [])
+  const forms = kept.flatMap(({ form }) => (form !== undefined && isFromFile(form) ? form : []))
   return [...Map.groupBy(forms, ({ file }) => hidingPlace(file))].flatMap(([file, objects]) => {
     if (file === undefined) return []
     const named = objects.map(titleOf).sort().slice(0, NAMED_AT_MOST).join(', ')

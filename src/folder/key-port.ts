@@ -5,6 +5,7 @@ import { Trouble } from '../core/trouble.ts'
 import type { ApiKey } from '../resources/api-key.ts'
 import type { KeySecret } from '../resources/key-secret.ts'
 import { parseReported } from '../resources/key-status.ts'
+import type { ClaimsOfKeys } from './claims.ts'
 import type { NewKeys } from './new-keys.ts'
 import type { Store } from './store.ts'
 
@@ -18,7 +19,18 @@ export type KeyPortParts = {
   ) => { readonly uid: string; readonly generation: number; readonly apiKey: ApiKey } | undefined
   /** undefined: new versions wait until there is somebody to receive them. */
   readonly newKeys: NewKeys | undefined
+  /** undefined: nobody claims. */
+  readonly claims?: ClaimsOfKeys | undefined
   readonly random: (count: number) => Uint8Array
+}
+
+type Opening = {
+  readonly ref: KeyName
+  readonly uid: string
+  readonly over: string | undefined
+  readonly recipient:
+    | { readonly kind: 'claim'; readonly claim: string }
+    | { readonly kind: 'newKeys' | 'workloadSecret' }
 }
 
 /** Standalone has no users: whoever writes the manifests makes the keys, receives them, and is not capped. */
@@ -28,9 +40,11 @@ const NEW_KEYS = { kind: 'newKeys', claimant: NOBODY_ELSE } as const
 const PEOPLE = { createdBy: NOBODY_ELSE, held: undefined }
 
 /** What there is of these only where others edit ApiKeys at any time, and keep Secrets. */
-const ONLY_ON_A_CLUSTER = { claims: [], arrival: undefined, workloadSecret: undefined, granting: undefined } as const
+const ONLY_ON_A_CLUSTER = { arrival: undefined, workloadSecret: undefined, granting: undefined } as const
 
-export function makeKeyPort({ store: { forms, secrets, statuses }, find, newKeys, random }: KeyPortParts) {
+export function makeKeyPort({ store: { forms, secrets, statuses }, find, newKeys, claims, random }: KeyPortParts) {
+  const waiting = (ref: KeyName, uid?: string) => claims?.waiting(ref, uid) ?? []
+
   const automatic = (apiKey: ApiKey) =>
     newKeys === undefined || apiKey.spec.delivery.kind === 'imported' ? undefined : NEW_KEYS
 
@@ -53,6 +67,7 @@ export function makeKeyPort({ store: { forms, secrets, statuses }, find, newKeys
       if (declared === undefined) {
         return {
           ...rest,
+          claims: waiting(ref),
           held: undefined,
           automatic: undefined,
           freshKeyId: undefined,
@@ -64,6 +79,7 @@ export function makeKeyPort({ store: { forms, secrets, statuses }, find, newKeys
       const held = secrets.get(uid)
       return {
         ...rest,
+        claims: waiting(ref, uid),
         held,
         freshKeyId: held === undefined ? composeKeyId(apiKey.spec.environment, random(RANDOM_BYTES)) : undefined,
         automatic: automatic(apiKey),
@@ -72,26 +88,40 @@ export function makeKeyPort({ store: { forms, secrets, statuses }, find, newKeys
       }
     },
 
-    writeSecret: (next: KeySecret, over: string | undefined) => secrets.write(next, over),
+    writeSecret: async (next: KeySecret, over: string | undefined) => {
+      const revision = await secrets.write(next, over)
+      const [namespace = '', name = ''] = next.name.split('/')
+      claims?.confirmed({ namespace, name })
+      return revision
+    },
 
-    openAttempt: async ({ ref, uid, over }: { ref: KeyName; uid: string; over: string | undefined }) => {
+    openAttempt: async ({ ref, uid, over, recipient }: Opening) => {
       const attempt = secrets.openAttempt(uid, over)
+      let version = 0
       return {
         storeDigest: async (stored: KeySecret) => {
+          version = stored.current?.version ?? 0
           await attempt.write(stored)
         },
         deliver: async (plaintext: Plaintext) => {
+          if (recipient.kind === 'claim' && claims !== undefined) {
+            const { claim } = recipient
+            return await claims.deliver(ref, { claim, keyUid: uid, version, plaintext, holds: attempt.holds })
+          }
           if (newKeys === undefined) throw new Trouble('nobody_to_deliver_to', 'stop')
           await newKeys.deliver({ ...ref, plaintext, mayDeliver: attempt.holds })
         },
-        confirm: attempt.write,
+        confirm: async (arrived: KeySecret) => {
+          const revision = await attempt.write(arrived)
+          if (recipient.kind === 'claim') claims?.confirmed(ref)
+          return revision
+        },
       }
     },
 
     tombstone: secrets.tombstone,
     remove: (uid: string) => secrets.remove(uid),
-    // a folder takes no claims
-    denyClaim: async () => {},
+    denyClaim: async (ref: KeyName, denied: Parameters<ClaimsOfKeys['deny']>[1]) => await claims?.deny(ref, denied),
     report: (_ref: KeyName, uid: string, status: unknown) => statuses.put(uid, status),
   }
 }

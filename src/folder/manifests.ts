@@ -1,5 +1,6 @@
 /** A folder of manifests: what it says is judged against what was accepted before, and what stands is in force. */
 import { setImmediate as pause } from 'node:timers/promises'
+import { Trouble } from '../core/trouble.ts'
 import type { Manifest } from '../resources/manifest.ts'
 import { sameJson } from '../resources/same-json.ts'
 import { steadyMs } from '../runtime/system.ts'
@@ -10,10 +11,12 @@ import { type Complaint, type Judgement, judge, judging } from './judge.ts'
 import { type FormsElsewhere, keptElsewhere, keptHere } from './keeping.ts'
 import { makeNews, NO_NEWS } from './news.ts'
 import { hidingPlacesIn, problemsOfFiles, type ReadFiles, readChanged, renamedFiles } from './reading.ts'
+import type { Seen } from './sight.ts'
+import { type Submission, type Submitted, submitTo } from './submit.ts'
 import { type Tree, walk } from './tree.ts'
-import { oneAtATime, type Removals } from './turns.ts'
-import type { Unwatched } from './watchers.ts'
+import { makeTurns, type Removals } from './turns.ts'
 import { startWatching } from './watching.ts'
+import { notStored, notTaken, problemOfWatch } from './whole.ts'
 
 export type { Accepted, AcceptedChange, AcceptedForms, FolderProblem, Snapshot } from './accepted.ts'
 
@@ -33,6 +36,8 @@ export type Folder = {
   readonly rejudge: () => Promise<Snapshot>
   /** Objects whose manifest gives something that the keeper of the accepted forms has not accepted yet. */
   readonly waiting: () => number
+  /** An object that no file speaks of, given, changed or taken back. Rejects as long as nothing is in force. */
+  readonly submit: (submission: Submission) => Promise<Submitted>
   /** Calls back whenever something else is in force or something else is wrong. */
   readonly watch: (onChange: (snapshot: Snapshot) => void) => { readonly stop: () => void }
 }
@@ -57,8 +62,14 @@ type State = {
   readonly snapshot: Snapshot
 }
 
+type SeenTree = Pick<State, 'tree' | 'files' | 'problems'>
+
+/** Beside what files say. */
+type Given = { readonly seen?: Seen; readonly withdrawn?: string }
+
+const documentsIn = ({ files }: SeenTree): readonly Seen[] => [...files.values()].flatMap(({ sight }) => sight.seen)
+
 const NOTHING: Snapshot = { accepted: new Map(), problems: [], changed: [], ...NO_NEWS }
-const WHOLE = { line: 0, field: '', object: '' } as const
 
 export function openFolder({ dir, forms, nowMs, newUid }: FolderParts): Folder {
   const keeping = 'apply' in forms ? keptHere(forms) : keptElsewhere(forms)
@@ -116,18 +127,25 @@ export function openFolder({ dir, forms, nowMs, newUid }: FolderParts): Folder {
     snapshot: { ...state.snapshot, changed: [], ...NO_NEWS },
   })
 
-  const judged = async (seen: Pick<State, 'tree' | 'files' | 'problems'>, removals: Removals): Promise<State> => {
-    const documents = [...seen.files.values()].flatMap(({ sight }) => sight.seen)
+  const judgementOf = async (seen: SeenTree, removals: Removals, given: Given = {}): Promise<Judgement> => {
+    const documents = documentsIn(seen)
     const asked = {
       inForce: keeping.before(documents),
-      seen: documents,
+      seen: given.seen === undefined ? documents : [...documents, given.seen],
+      withdrawn: given.withdrawn,
       hidingPlace: hidingPlacesIn(seen.tree, seen.files),
       renamed: renamedFiles(state.files, seen.files),
       removals,
       nowMs: nowMs(),
       newUid,
     }
-    const judgement = loaded ? await betweenRequests(judging(asked)) : judge(asked)
+    return loaded ? await betweenRequests(judging(asked)) : judge(asked)
+  }
+
+  const judged = async (seen: SeenTree, removals: Removals): Promise<State> =>
+    await taken(seen, await judgementOf(seen, removals))
+
+  const taken = async (seen: SeenTree, judgement: Judgement): Promise<State> => {
     const { heldBack, complaints } = judgement
     const { inForce, changed, failure, waiting } = keeping.keep(judgement, !loaded)
     const accepted = readable(inForce)
@@ -141,10 +159,10 @@ export function openFolder({ dir, forms, nowMs, newUid }: FolderParts): Folder {
     return { tree, files, problems: ofFiles, heldBack, waiting, failure, snapshot }
   }
 
-  const inTurn = oneAtATime(scan)
+  const turns = makeTurns(scan)
   const lookAtFolder = (removals: Removals): Promise<State> => {
     atFolder = true
-    return inTurn(removals)
+    return turns.next(removals)
   }
 
   const watch: Folder['watch'] = (onChange) => {
@@ -182,8 +200,25 @@ export function openFolder({ dir, forms, nowMs, newUid }: FolderParts): Folder {
     if (failure !== undefined) throw failure.error
     return snapshot
   }
-  const rejudge = async () => (await inTurn('later')).snapshot
-  return { current: () => state.snapshot, rescan, rejudge, waiting: () => state.waiting, watch }
+  const rejudge = async () => (await turns.next('later')).snapshot
+  const submit = (submission: Submission): Promise<Submitted> =>
+    turns.alone(async () => {
+      if (!loaded) throw new Trouble('manifests_not_loaded', 'retry')
+      return await submitTo(
+        {
+          seen: documentsIn(state),
+          current: state.snapshot.accepted.get(submission.key),
+          judge: (given) => judgementOf(state, 'later', given),
+          keep: async (judgement) => {
+            state = await taken(state, judgement)
+            if (hasNews(state.snapshot)) tell(state.snapshot)
+            return state.failure
+          },
+        },
+        submission,
+      )
+    })
+  return { current: () => state.snapshot, rescan, rejudge, submit, waiting: () => state.waiting, watch }
 }
 
 function mustBeReadable(dir: string, { problems, blind }: Tree): void {
@@ -236,30 +271,3 @@ const readable = (inForce: ReadonlyMap<string, InForce>): ReadonlyMap<string, Re
 
 const hasNews = ({ changed, reported, solved }: Snapshot): boolean =>
   changed.length > 0 || reported.length > 0 || solved.length > 0
-
-const problemOfWatch = ({ folder, reason }: Unwatched): FolderProblem => ({
-  ...WHOLE,
-  file: folder,
-  message: `can't be watched (${reason}): it is looked through now and then instead, so that an edit may take longer`,
-  severity: 'warning',
-})
-
-const notStored = (error: unknown): FolderProblem => ({
-  ...WHOLE,
-  file: '',
-  message: `what the folder says can't be stored (${wordsOf(error)}): what it takes away is in force, what it gives waits`,
-  severity: 'error',
-})
-
-const notTaken = (error: unknown): FolderProblem => ({
-  ...WHOLE,
-  file: '',
-  message: `what the folder says can't be taken over: ${wordsOf(error)}`,
-  severity: 'error',
-})
-
-function wordsOf(error: unknown): string {
-  if (!(error instanceof Error)) return 'unknown'
-  const { message, cause } = error
-  return cause instanceof Error ? `${message.replaceAll('_', ' ')}: ${cause.message}` : message
-}

@@ -91,10 +91,17 @@ function readPiece(text: string): Piece {
 /** Lines are asked for only where something is wrong: reading a document again is cheaper than keeping where all of it stands. */
 function linesIn(text: string, index: number): Document['lineOf'] {
   let known: Map<string, number> | undefined
+  // for the next few of its problems, not for good: a document may be large, and a hundred of its fields wrong
+  let again: WeakRef<ReturnType<typeof readDocuments>> | undefined
+  const documentsAgain = () => {
+    const read = again?.deref() ?? readDocuments(text)
+    again = new WeakRef(read)
+    return read.documents
+  }
   return (path) => {
     known ??= new Map()
     const place = JSON.stringify(path)
-    const line = known.get(place) ?? readDocuments(text).documents[index]?.lineOf(path) ?? 1
+    const line = known.get(place) ?? documentsAgain()[index]?.lineOf(path) ?? 1
     known.set(place, line)
     return line
   }

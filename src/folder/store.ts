@@ -6,6 +6,7 @@ import { Trouble } from '../core/trouble.ts'
 import { encodeKeySecret, type KeySecret, parseKeySecret } from '../resources/key-secret.ts'
 import type { Accepted, AcceptedForms } from './accepted.ts'
 import { makeBatch } from './batch.ts'
+import type { Claim, KeptClaims } from './claims.ts'
 import { openDatabase, openForReading } from './database.ts'
 import { type KeptSecrets, keepSecrets, type StoredSecret } from './kept-secrets.ts'
 
@@ -20,6 +21,7 @@ export type Store = {
   readonly forms: AcceptedForms & { readonly has: (uid: string) => boolean }
   readonly secrets: KeptSecrets
   readonly statuses: Statuses
+  readonly claims: KeptClaims
   /** Ends when everything that was begun is on the disk. */
   readonly close: () => Promise<void>
 }
@@ -81,6 +83,7 @@ function storeOn(sql: DatabaseSync, close: () => void): Store {
     forms: formsOn(sql),
     secrets: secretsOn(sql, save),
     statuses: statusesOn(sql, save),
+    claims: claimsOn(sql, save),
     close: async () => {
       isOpen = false
       await batch.settled()
@@ -225,6 +228,20 @@ function statusesOn(sql: DatabaseSync, save: Save): Statuses {
       return row === undefined ? undefined : readJson(String(row.status))
     },
     put: (uid, status) => save({ statement: put, values: [uid, JSON.stringify(status)] }),
+  }
+}
+
+function claimsOn(sql: DatabaseSync, save: Save): KeptClaims {
+  const all = sql.prepare('SELECT claim FROM claims ORDER BY id')
+  const put = sql.prepare(
+    'INSERT INTO claims (uid, claim) VALUES (?, ?) ON CONFLICT (uid) DO UPDATE SET claim = excluded.claim',
+  )
+  const erase = sql.prepare('DELETE FROM claims WHERE uid = ?')
+  return {
+    // written by this process or one like it; one that can't be read is nobody's loss for long
+    all: () => all.all().flatMap(({ claim }) => (readJson(String(claim)) as Claim | undefined) ?? []),
+    put: (claim) => save({ statement: put, values: [claim.uid, JSON.stringify(claim)] }),
+    erase: (uid) => save({ statement: erase, values: [uid] }),
   }
 }
 

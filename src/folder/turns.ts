@@ -4,7 +4,15 @@ export type Removals = 'now' | 'later'
 
 type Turn<T> = { removals: Removals; readonly done: Promise<T> }
 
-export function oneAtATime<T>(run: (removals: Removals) => Promise<T>): (removals: Removals) => Promise<T> {
+export type Turns<T> = {
+  readonly next: (removals: Removals) => Promise<T>
+  /** Something else that must not fall together with a run, nor with another of its kind. */
+  readonly alone: <R>(act: () => Promise<R>) => Promise<R>
+}
+
+export const oneAtATime = <T>(run: (removals: Removals) => Promise<T>): Turns<T>['next'] => makeTurns(run).next
+
+export function makeTurns<T>(run: (removals: Removals) => Promise<T>): Turns<T> {
   let last: Promise<unknown> = Promise.resolve()
   let waiting: Turn<T> | undefined
 
@@ -13,7 +21,7 @@ export function oneAtATime<T>(run: (removals: Removals) => Promise<T>): (removal
     return run(turn?.removals ?? asked)
   }
 
-  return (removals) => {
+  const next = (removals: Removals): Promise<T> => {
     if (waiting !== undefined) {
       if (removals === 'now') waiting.removals = 'now'
       return waiting.done
@@ -23,4 +31,11 @@ export function oneAtATime<T>(run: (removals: Removals) => Promise<T>): (removal
     waiting = { removals, done }
     return done
   }
+
+  const alone = <R>(act: () => Promise<R>): Promise<R> => {
+    const done = last.then(act)
+    last = done.catch(() => undefined)
+    return done
+  }
+  return { next, alone }
 }

@@ -11,8 +11,8 @@ export type Tls = {
 }
 
 export type Credentials = {
-  /** Never logged: one of them is the token. */
-  readonly headers: Readonly<Record<string, string>>
+  /** Never logged: one of them is the token. Several values of one name are sent as several headers. */
+  readonly headers: Readonly<Record<string, string | string[]>>
   readonly tls: Tls
 }
 

@@ -85,7 +85,14 @@ const secondsIn = (value: unknown): number | undefined => {
 const hasStatus = (error: unknown, status: number): error is ApiError =>
   error instanceof ApiError && error.status === status
 
+/** What the server asked for before we come again. */
+export const askedToWaitMs = (error: unknown): number | undefined =>
+  error instanceof ApiError ? error.retryAfterMs : undefined
+
+/** Whatever it is that was not found; see isAbsent. */
 export const isNotFound = (error: unknown): boolean => hasStatus(error, 404)
+/** There is no such object. A server that does not know the kind, or something in between, says 404 and has not looked. */
+export const isAbsent = (error: unknown): boolean => hasStatus(error, 404) && error.reason === 'NotFound'
 export const isAlreadyExists = (error: unknown): boolean => hasStatus(error, 409) && error.reason === 'AlreadyExists'
 /** Somebody else wrote since what we write over was read. */
 export const isConflict = (error: unknown): boolean => hasStatus(error, 409) && error.reason !== 'AlreadyExists'

@@ -26,15 +26,13 @@ export function makeByUid(): ByUid {
   }
 
   // a Secret is named after its key ID
-  const others = ({ secret: { uid, keyId } }: KeptKey): readonly KeptKey[] =>
-    allOf(uid).filter((one) => one.secret.keyId !== keyId)
+  const others = ({ uid, keyId }: KeptKey): readonly KeptKey[] => allOf(uid).filter((one) => one.keyId !== keyId)
 
   return {
-    put: (kept) => set(kept.secret.uid, [...others(kept), kept].sort(byAge)),
-    remove: (kept) => set(kept.secret.uid, others(kept)),
+    put: (kept) => set(kept.uid, [...others(kept), kept].sort(byAge)),
+    remove: (kept) => set(kept.uid, others(kept)),
     get: (uid) => first.get(uid),
   }
 }
 
-const byAge = (a: KeptKey, b: KeptKey): number =>
-  a.createdAt - b.createdAt || (a.secret.keyId < b.secret.keyId ? -1 : 1)
+const byAge = (a: KeptKey, b: KeptKey): number => a.createdAt - b.createdAt || (a.keyId < b.keyId ? -1 : 1)

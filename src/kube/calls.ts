@@ -1,6 +1,6 @@
 /** The few calls that we make, each by its own name. */
 import { Trouble } from '../core/trouble.ts'
-import { ApiError, isNotFound } from './api-error.ts'
+import { isAbsent } from './api-error.ts'
 import type { KubeClient } from './client.ts'
 import { apiVersionOf, type KubeDraft, type KubeObject, pathOf, type Ref, type Resource } from './objects.ts'
 
@@ -18,10 +18,6 @@ export async function get(client: KubeClient, resource: Resource, ref: Ref): Pro
     throw error
   }
 }
-
-/** Where the server does not know the kind (its definition is gone, or not served yet) nothing was looked at. */
-const isAbsent = (error: unknown): boolean =>
-  error instanceof ApiError && isNotFound(error) && error.reason === 'NotFound'
 
 export type Listed = { readonly items: readonly KubeObject[]; readonly resourceVersion: string }
 
@@ -152,7 +148,7 @@ export async function remove(
     await client.send({ method: 'DELETE', path: pathOf(resource, ref), body })
     return 'removed'
   } catch (error) {
-    if (isNotFound(error)) return 'absent'
+    if (isAbsent(error)) return 'absent'
     throw error
   }
 }

@@ -3,6 +3,7 @@ import type { PublicJwk } from '../resources/api-key-claim.ts'
 import { parseManifest } from '../resources/manifest.ts'
 import { isObject } from '../resources/problem.ts'
 import type { KubeObject } from './objects.ts'
+import { isLater } from './resource-version.ts'
 import { isOnCurve } from './seal.ts'
 
 export type Claim = {
@@ -17,6 +18,8 @@ export type Claim = {
   readonly delivered: { readonly version: number; readonly at: number | undefined } | undefined
   /** Delivered or denied: there is nothing left to do but to take it away. */
   readonly finished: boolean
+  /** undefined: it is not, or it does not say when. */
+  readonly finishedAt: number | undefined
 }
 
 /** undefined: it does not even say for which ApiKey. */
@@ -41,14 +44,20 @@ export function readClaim(object: KubeObject): Claim | undefined {
     publicJwk: claim && isOnCurve(claim.publicJwk) ? claim.publicJwk : undefined,
     delivered: deliveredOf(status),
     finished: conditionIn(status, 'Finished')?.status === 'True',
+    finishedAt: sinceOf(status, 'Finished'),
   }
 }
 
 function deliveredOf(status: Readonly<Record<string, unknown>>): Claim['delivered'] {
   const { jwe, version } = status
   if (typeof jwe !== 'string' || typeof version !== 'number') return undefined
-  const at = Date.parse(String(conditionIn(status, 'Delivered')?.lastTransitionTime))
-  return { version, at: Number.isNaN(at) ? undefined : at }
+  return { version, at: sinceOf(status, 'Delivered') }
+}
+
+/** Since when a condition is what it is. */
+function sinceOf(status: Readonly<Record<string, unknown>>, type: string): number | undefined {
+  const at = Date.parse(String(conditionIn(status, type)?.lastTransitionTime))
+  return Number.isNaN(at) ? undefined : at
 }
 
 function conditionIn(status: Readonly<Record<string, unknown>>, type: string) {
@@ -75,6 +84,29 @@ export function regenerateWrittenAt({ metadata }: KubeObject): number {
 const ownsRegenerate = (fields: unknown): boolean =>
   isObject(fields) && isObject(fields['f:spec']) && Object.hasOwn(fields['f:spec'], 'f:regenerate')
 
-/** Whether a claim may have been there before the last regeneration: within one second nobody can tell, so it counts as such. */
-export const mayPrecedeRegeneration = (claim: Claim, apiKey: KubeObject, regenerate: number): boolean =>
-  regenerate > 0 && claim.createdAt <= regenerateWrittenAt(apiKey)
+/** resourceVersions; undefined: that writing was not seen. */
+export type Sights = {
+  /** Of the ApiKey, the last time that it was regenerated or somewhat later. */
+  readonly regeneratedAt: string | undefined
+  /** Of the claim, when it was made. */
+  readonly claimedAt: string | undefined
+}
+
+/** Whether a claim may have been there before the last regeneration: where that can't be told it counts as such. */
+export function mayPrecedeRegeneration(
+  claim: Claim,
+  apiKey: KubeObject,
+  { regeneratedAt, claimedAt }: Sights,
+): boolean {
+  // what was never edited is as it was made
+  if (regenerateOf(apiKey) === 0 || apiKey.metadata.generation === 1) return false
+  const writtenAt = regenerateWrittenAt(apiKey)
+  if (Number.isFinite(writtenAt) && claim.createdAt !== writtenAt) return claim.createdAt < writtenAt
+  // within one second, and where the server does not say when, the order counts in which it wrote both
+  return claimedAt === undefined || !isLater(claimedAt, regeneratedAt ?? apiKey.metadata.resourceVersion)
+}
+
+export function regenerateOf({ spec }: KubeObject): number {
+  const { regenerate } = (spec ?? {}) as { readonly regenerate?: unknown }
+  return typeof regenerate === 'number' ? regenerate : 0
+}

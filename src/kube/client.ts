@@ -23,6 +23,11 @@ export type KubeRequest = {
   readonly once?: boolean
   /** Asked when the request is about to be sent: false refuses it. */
   readonly allowed?: () => boolean
+  /**
+   * Told the body of a refusal before it is thrown. It may quote what was sent, so it is for the eyes of the person who sent
+   * it, and for no log, event or status: that is why an ApiError does not have it.
+   */
+  readonly refused?: (body: unknown) => void
 }
 
 export type WatchEvent =

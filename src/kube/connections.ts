@@ -8,7 +8,7 @@ export type Connection = {
   readonly origin: string
   /** What the server's address has before every path. */
   readonly prefix: string
-  readonly headers: Readonly<Record<string, string>>
+  readonly headers: Readonly<Record<string, string | string[]>>
 }
 
 export type Connections = {

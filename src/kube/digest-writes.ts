@@ -3,7 +3,7 @@ import type { Digest, KeyId } from '../core/credential.ts'
 import { Trouble } from '../core/trouble.ts'
 import type { Grant } from '../operator/world.ts'
 import type { KeySecret } from '../resources/key-secret.ts'
-import { isAlreadyExists, isConflict, isNotFound } from './api-error.ts'
+import { isAbsent, isAlreadyExists, isConflict } from './api-error.ts'
 import { create, get, remove, replace } from './calls.ts'
 import type { KubeClient } from './client.ts'
 import {
@@ -11,11 +11,13 @@ import {
   type DigestSecret,
   digestSecretName,
   type HandingTo,
+  keyIdOfName,
   writeDigestSecret,
 } from './digest-secret.ts'
 import { namesOf } from './kept-digests.ts'
 import type { KeyCaches } from './key-caches.ts'
 import { type KubeObject, SECRETS } from './objects.ts'
+import { isLater } from './resource-version.ts'
 
 export type Writing = {
   readonly next: KeySecret
@@ -45,10 +47,19 @@ export function makeDigestWrites({ client, namespace, caches }: DigestWritesPart
     return another === next.keyId ? 'key_id_taken' : 'digest_taken'
   }
 
+  const versionOf = (name: string): string | undefined => {
+    const keyId = keyIdOfName(name)
+    return keyId && caches.digests.byKeyId(keyId)?.object.resourceVersion
+  }
+
   /** What lies there by now is known at once, so that the next look is not behind. */
   const lookAgain = async (name: string): Promise<KubeObject | undefined> => {
+    const known = versionOf(name)
     const object = await get(client, SECRETS, { namespace, name })
     if (object !== undefined) caches.noteDigest(object)
+    // a live look is never older than what was known before it, unless etcd was put back and nobody has noticed
+    if (object !== undefined && known !== undefined && isLater(known, object.metadata.resourceVersion))
+      caches.relist().catch(() => {})
     return object
   }
 
@@ -58,7 +69,7 @@ export function makeDigestWrites({ client, namespace, caches }: DigestWritesPart
   /** Somebody else was quicker, or is another. */
   const lost = async ({ next, over }: Writing, error: unknown): Promise<unknown> => {
     const name = digestSecretName(next.keyId)
-    if (isNotFound(error) && over !== undefined) caches.digestIsGone(name, over.object.uid)
+    if (isAbsent(error) && over !== undefined) caches.digestIsGone(name, over.object.uid)
     else if (!isConflict(error) && !isAlreadyExists(error)) return error
     const there = await lookAgain(name)
     const owner = there && caches.digests.byKeyId(next.keyId)?.apiKeyUid

@@ -10,6 +10,7 @@ import { EVENTS } from './objects.ts'
 export type Regarding = {
   readonly apiVersion: string
   readonly kind: string
+  /** Empty: it lies in none. */
   readonly namespace: string
   readonly name: string
   readonly uid: string
@@ -81,7 +82,7 @@ export function makeEvents({ client, nowMs, uuid, component, instance }: EventsP
   const make = (entry: Entry): Promise<unknown> => {
     const { note, name, first, count } = entry
     const object = {
-      metadata: { name, namespace: note.regarding.namespace },
+      metadata: { name, namespace: placeOf(note) },
       eventTime: microTime(first),
       reportingController: component,
       reportingInstance: instance.slice(0, 128),
@@ -92,11 +93,11 @@ export function makeEvents({ client, nowMs, uuid, component, instance }: EventsP
       note: bounded(note.message),
       ...(count > 1 && { series: seriesOf(entry) }),
     }
-    return create(client, EVENTS, { namespace: note.regarding.namespace, object })
+    return create(client, EVENTS, { namespace: placeOf(note), object })
   }
 
   const send = async (entry: Entry): Promise<void> => {
-    const { namespace } = entry.note.regarding
+    const namespace = placeOf(entry.note)
     const { count, name } = entry
     if (entry.sent === 0) await make(entry)
     else await mergePatch(client, EVENTS, { ref: { namespace, name }, patch: { series: seriesOf(entry) } })
@@ -151,6 +152,9 @@ export function makeEvents({ client, nowMs, uuid, component, instance }: EventsP
 }
 
 const isPassing = (error: unknown): boolean => error instanceof Trouble && error.fate === 'retry' && !isNotFound(error)
+
+/** Where the server wants events about what lies in no namespace. */
+const placeOf = ({ regarding: { namespace } }: Note): string => (namespace === '' ? 'default' : namespace)
 
 /** The server takes 1 kB. */
 function bounded(message: string): string {

@@ -50,13 +50,17 @@ async function once({ connections, request, limit }: Exchange, fresh: boolean): 
   })
   const response = await unlessAborted(asking, limit.signal)
   if (response.statusCode >= 200 && response.statusCode < 300) return response
-  throw await refused(response)
+  throw await refused(response, request)
 }
 
-async function refused({ statusCode, headers, body }: Dispatcher.ResponseData): Promise<ApiError> {
+async function refused(
+  { statusCode, headers, body }: Dispatcher.ResponseData,
+  request: KubeRequest,
+): Promise<ApiError> {
   const retryAfter = headers['retry-after']
-  const text = await readText(body, LARGEST_REFUSAL)
-  return new ApiError(refusalFrom(statusCode, parsed(text), typeof retryAfter === 'string' ? retryAfter : undefined))
+  const said = parsed(await readText(body, LARGEST_REFUSAL))
+  request.refused?.(said)
+  return new ApiError(refusalFrom(statusCode, said, typeof retryAfter === 'string' ? retryAfter : undefined))
 }
 
 /** What a proxy in between says may be anything. */

@@ -9,8 +9,9 @@ import type { KubeClient } from './client.ts'
 import { DIGEST_SECRET_TYPE } from './digest-secret.ts'
 import { keptForms } from './kept-key.ts'
 import { makeKeySource } from './key-source.ts'
-import { ACCESS_NAMESPACES, API_KEYS, PROTECTED_APIS, type Resource, SECRETS } from './objects.ts'
-import { accessNamespaceOf, hostsOf, protectedApiOf, type Said, sameSaid, treeOf } from './policy.ts'
+import { ACCESS_NAMESPACES, API_KEYS, type KubeObject, PROTECTED_APIS, type Resource, SECRETS } from './objects.ts'
+import { accessNamespaceOf, protectedApiOf, type Said } from './policy.ts'
+import { hostsInForce, type PolicyInForce, treeInForce } from './policy-in-force.ts'
 import { type Reflector, type ReflectorParts, reflect } from './reflector.ts'
 import { makeRenewing, type Renewing } from './renewing.ts'
 import { makeSetAside } from './set-aside.ts'
@@ -28,6 +29,8 @@ export type FollowParts = {
   /** Other hosts, routes or access namespaces are in force. */
   readonly onChange: () => void
   readonly countTrouble: (kind: string) => void
+  /** Gives back what reading all of it left behind. */
+  readonly collect: (thorough: boolean) => void
 }
 
 export type Following = {
@@ -47,6 +50,8 @@ export type Following = {
 
 /** How soon it is told that trouble is over. */
 const LOOK_EVERY_MS = 1000
+/** So many objects are read at the start between two collections. */
+const COLLECTED_EVERY = 40_000
 /** A watch is asked for so long, and missed so soon after: news is younger than this wherever all is well. */
 const KNOWN_WITHIN_MS = 12_000
 
@@ -75,7 +80,8 @@ export function followCluster(parts: FollowParts): Following {
     const reflector = reflect({
       client,
       resource,
-      goneWithKind: true,
+      // digests are never gone with their kind: every API server knows Secrets
+      goneWithKind: resource.group !== '',
       ...wish,
       onTrouble: one.onTrouble,
       steadyMs,
@@ -86,22 +92,34 @@ export function followCluster(parts: FollowParts): Following {
     return reflector
   }
 
-  const { keptOf, declaredOf, lean } = keptForms()
-  const source = makeKeySource({ keys, declared: (name) => apiKeys.get(name), setAside, lean, nowMs })
+  let readAtStart = 0
+  /** The first time all of it comes at once, and V8 would let the room for it grow to several times of what stays. */
+  const collecting =
+    <T>(read: (object: KubeObject) => T) =>
+    (object: KubeObject): T => {
+      if (index === undefined && ++readAtStart % COLLECTED_EVERY === 0) parts.collect(false)
+      return read(object)
+    }
+  const { keptOf, declaredOf } = keptForms()
+  const source = makeKeySource({ keys, declared: (name) => apiKeys.get(name), setAside, nowMs })
   const secrets = watch(SECRETS, {
     namespace,
     selector: { field: `type=${DIGEST_SECRET_TYPE}` },
-    read: keptOf,
+    read: collecting(keptOf),
     onChange: source.keptChanged,
   })
-  const apiKeys = watch(API_KEYS, { read: declaredOf, onChange: source.declaredChanged })
+  const apiKeys = watch(API_KEYS, { read: collecting(declaredOf), onChange: source.declaredChanged })
 
   /** Watched one by one and compiled together. */
-  const together = <T>(renewing: () => Renewing<unknown>): Pick<ReflectorParts<Said<T>>, 'onChange'> => ({
-    onChange: (_key, now, before) => {
-      if (!sameSaid(now, before)) renewing().changed()
+  const together = <T>(
+    policy: PolicyInForce<T, unknown>,
+    renewing: () => Renewing<unknown>,
+  ): Pick<ReflectorParts<Said<T>>, 'onChange'> => ({
+    onChange: (key, now, before) => {
+      if (policy.changed(key, now, before)) renewing().changed()
     },
   })
+  const [ofApis, ofNamespaces] = [hostsInForce(setAside), treeInForce(setAside)]
   const exchange = (): void => {
     const [table, built] = [hosts.current(), tree.current()]
     if (table === undefined || built === undefined) return
@@ -111,13 +129,17 @@ export function followCluster(parts: FollowParts): Following {
     exchange()
     parts.onChange()
   }
-  const apis: Reflector<Said<Api>> = watch(PROTECTED_APIS, { read: protectedApiOf, ...together(() => hosts) })
+  const apis: Reflector<Said<Api>> = watch(PROTECTED_APIS, { read: protectedApiOf, ...together(ofApis, () => hosts) })
   const namespaces: Reflector<Said<AccessNamespace>> = watch(ACCESS_NAMESPACES, {
     read: accessNamespaceOf,
-    ...together(() => tree),
+    ...together(ofNamespaces, () => tree),
   })
-  const hosts: Renewing<HostTable> = makeRenewing(() => hostsOf(apis.entries(), setAside), steadyMs, renewed)
-  const tree: Renewing<NamespaceTree> = makeRenewing(() => treeOf(namespaces.entries(), setAside), steadyMs, renewed)
+  const hosts: Renewing<HostTable> = makeRenewing(() => ofApis.compile(apis.entries()), steadyMs, renewed)
+  const tree: Renewing<NamespaceTree> = makeRenewing(
+    () => ofNamespaces.compile(namespaces.entries()),
+    steadyMs,
+    renewed,
+  )
   const reflectors = [secrets, apiKeys, apis, namespaces]
 
   /** Never half of it: a key whose Secret is not there yet would be refused as unknown. */
@@ -126,6 +148,8 @@ export function followCluster(parts: FollowParts): Following {
     await source.settled()
     hosts.renew()
     tree.renew()
+    // while nobody waits for an answer yet
+    parts.collect(true)
     exchange()
     parts.onReady(keys.size(), setAside.size())
   }
@@ -149,7 +173,7 @@ export function followCluster(parts: FollowParts): Following {
     missing: () => {
       if (index !== undefined) return undefined
       const missing = watched.flatMap((one) => one.missing() ?? [])
-      return missing.length > 0 ? missing.join('; ') : 'what was read is being put into force'
+      return missing.length > 0 ? [...new Set(missing)].join('; ') : 'what was read is being put into force'
     },
     keys: keys.size,
     problems: setAside.size,

@@ -1,17 +1,31 @@
 /** What authz keeps of a digest Secret and of an ApiKey: as little as decides, since there may be a hundred thousand of them. */
-import type { KeyRecord } from '../core/record.ts'
+import type { Digest, KeyId } from '../core/credential.ts'
 import { type Words, wordsOf } from '../resources/granted-key.ts'
-import type { KeySecret } from '../resources/key-secret.ts'
+import type { KeySecret, PreviousDigest } from '../resources/key-secret.ts'
 import { readDigestSecret } from './digest-secret.ts'
 import type { KubeObject } from './objects.ts'
-import { type Once, once } from './once.ts'
+import { once } from './once.ts'
+import { ownText } from './own-text.ts'
 
-/** A digest Secret that can be read, with what was granted. */
-export type KeptKey = Words & {
+/** A digest Secret that can be read, with the spec that was granted, in one object: `secretOf` takes it apart again. */
+export type KeptKey = Pick<Words, 'spec'> & {
   readonly kind: 'kept'
+  // where the ApiKey says the same, these two are held once
+  delivery: string
+  uid: string
   /** Of the Secret: seconds since 1970. */
   readonly createdAt: number
-  readonly secret: KeySecret
+  readonly keyId: KeyId
+  readonly name: string
+  readonly origin: 'minted' | 'imported'
+  readonly rotations: number
+  /** Of the current one; undefined together. */
+  readonly digest: Digest | undefined
+  readonly version: number | undefined
+  readonly issuedAt: number | undefined
+  readonly claimedBy: string | undefined
+  readonly claimedAt: number | undefined
+  readonly previous: PreviousDigest | undefined
 }
 
 export type Unreadable = { readonly kind: 'unreadable'; readonly problem: string }
@@ -22,23 +36,37 @@ export type DeclaredKey = Words & { readonly uid: string; readonly deleting: boo
 export type KeptForms = {
   readonly keptOf: (object: KubeObject) => KeptKey | Unreadable
   readonly declaredOf: (object: KubeObject) => DeclaredKey
-  /** The same record, with what many of them have in common held once. */
-  readonly lean: (record: KeyRecord) => KeyRecord
 }
 
 /** Readers that hold once what they have read before: of many keys most say the same. */
 export function keptForms(): KeptForms {
   const texts = once<string>()
-  const lists = once<readonly unknown[]>()
   return {
     keptOf: (object) => {
       const { createdAt, read } = readDigestSecret(object)
       if (!read.ok) return { kind: 'unreadable', problem: read.problem }
       const { secret, granted } = read.value
       if (granted === undefined) return { kind: 'unreadable', problem: 'granted: says of no spec that it was granted' }
+      const { keyId, uid, name, origin, rotations, current, previous } = secret
       const { spec, delivery } = wordsOf(granted.spec)
-      const at = Math.floor(Date.parse(createdAt) / 1000)
-      return { kind: 'kept', createdAt: at, secret: leanSecret(secret, texts), spec: texts(spec, spec), delivery }
+      const claimedBy = current?.claimedBy
+      return {
+        kind: 'kept',
+        spec: texts(spec, spec),
+        delivery,
+        uid,
+        createdAt: Math.floor(Date.parse(createdAt) / 1000),
+        keyId,
+        name,
+        origin,
+        rotations,
+        digest: current && ownText(current.digest),
+        version: current?.version,
+        issuedAt: current?.issuedAt,
+        claimedBy: claimedBy === undefined ? undefined : texts(claimedBy, claimedBy),
+        claimedAt: current?.claimedAt,
+        previous: previous && { ...previous, digest: ownText(previous.digest) },
+      }
     },
     declaredOf: ({ metadata, spec: raw }) => {
       const { spec, delivery } = wordsOf(raw)
@@ -49,25 +77,21 @@ export function keptForms(): KeptForms {
         deleting: metadata.deletionTimestamp !== undefined,
       }
     },
-    lean: (record) => {
-      const { asked, customers, limits, allowedCidrs } = record
-      const list = <T>(values: readonly T[], key: string): readonly T[] => lists(key, values) as readonly T[]
-      const permissions = list(asked, `p ${asked.join()}`)
-      return {
-        ...record,
-        accessNamespace: texts(record.accessNamespace, record.accessNamespace),
-        asked: permissions,
-        held: permissions,
-        customers: customers && list(customers, `c ${customers.join()}`),
-        limits: list(limits, `l ${JSON.stringify(limits)}`),
-        allowedCidrs: allowedCidrs && list(allowedCidrs, `a ${allowedCidrs.map(({ text }) => text).join()}`),
-      }
-    },
   }
 }
 
-const leanSecret = (secret: KeySecret, texts: Once<string>): KeySecret => {
-  const { current } = secret
-  if (current?.claimedBy === undefined) return secret
-  return { ...secret, current: { ...current, claimedBy: texts(current.claimedBy, current.claimedBy) } }
+/** What is kept of the key, as it was written. */
+export function secretOf(kept: KeptKey): KeySecret {
+  const { keyId, uid, name, origin, rotations, digest, version, issuedAt, claimedBy, claimedAt, previous } = kept
+  const current =
+    digest === undefined || version === undefined || issuedAt === undefined
+      ? undefined
+      : { version, digest, issuedAt, claimedBy, claimedAt }
+  return { keyId, uid, name, origin, rotations, current, previous }
+}
+
+/** Texts that both say are held once from now on. */
+export function hold(kept: KeptKey, declared: DeclaredKey): void {
+  kept.uid = declared.uid
+  if (kept.delivery === declared.delivery) kept.delivery = declared.delivery
 }

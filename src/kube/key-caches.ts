@@ -1,12 +1,16 @@
 /** What the operator knows of keys without asking: ApiKeys, claims, digest Secrets and tombstones, each watched once. */
 import type { KeyId } from '../core/credential.ts'
-import { type Claim, olderFirst, readClaim } from './claims.ts'
+import { Trouble } from '../core/trouble.ts'
+import { type Claim, readClaim } from './claims.ts'
 import type { KubeClient } from './client.ts'
 import { DIGEST_SECRET_TYPE, type DigestRead, readDigestSecret } from './digest-secret.ts'
+import { keepClaims } from './kept-claims.ts'
 import { type KeptDigests, keepDigests } from './kept-digests.ts'
-import { API_KEYS, CLAIMS, CONFIG_MAPS, type KubeObject, type Ref, SECRETS } from './objects.ts'
-import type { Reflector, reflect } from './reflector.ts'
+import { API_KEYS, CLAIMS, CONFIG_MAPS, type KubeObject, type Ref, type Resource, SECRETS } from './objects.ts'
+import type { Reflector, ReflectorParts, reflect } from './reflector.ts'
+import { makeRegenerations, type Regenerations } from './regenerations.ts'
 import { readTombstones, TOMBSTONES_SELECTOR, tombstonesName } from './tombstones.ts'
+import { resourceName, toMend, watchTrouble } from './watch-trouble.ts'
 
 export type KeyRef = { readonly namespace: string; readonly name: string }
 
@@ -17,7 +21,8 @@ export type KeyCachesParts = {
   readonly reflect: typeof reflect
   /** Something that others did may concern this ApiKey. */
   readonly wake: (ref: KeyRef) => void
-  readonly onTrouble: (error: unknown) => void
+  /** @param problem what somebody has to mend, in words */
+  readonly onTrouble: (error: unknown, problem: string | undefined) => void
   readonly steadyMs: () => number
   readonly jitter: () => number
 }
@@ -28,6 +33,8 @@ export type KeyCaches = {
   /** A new leader asks for this before it acts. */
   readonly relist: () => Promise<void>
   readonly synced: () => boolean
+  /** What it waits for before all was read for the first time; undefined: nothing. */
+  readonly missing: () => string | undefined
   /** Of the one that is furthest behind. */
   readonly staleMs: () => number
   /** Everything that there may be something to do for: ApiKeys, and names of which only something is left. */
@@ -39,7 +46,10 @@ export type KeyCaches = {
     /** For this ApiKey, oldest first. */
     readonly of: (ref: KeyRef) => readonly Claim[]
     readonly all: () => Iterable<Claim>
+    /** The resourceVersion that it was made with; undefined: it was there before anybody looked. */
+    readonly madeAt: (claim: Claim) => string | undefined
   }
+  readonly regenerations: Pick<Regenerations, 'saw' | 'seenAt'>
   readonly isRetired: (keyId: KeyId) => boolean
   /** What we wrote or read live ourselves: nobody is woken by it. */
   readonly noteDigest: (object: KubeObject) => void
@@ -48,6 +58,11 @@ export type KeyCaches = {
   readonly claimIsGone: (ref: KeyRef, uid: string) => void
   readonly noteTombstones: (object: KubeObject) => void
 }
+
+type Wanted<T> = Pick<ReflectorParts<T>, 'resource' | 'namespace' | 'selector' | 'read' | 'onChange'>
+
+const OUTAGES = new Set(['kube_unreachable', 'kube_timeout'])
+const isOutage = (error: unknown): boolean => error instanceof Trouble && OUTAGES.has(error.code)
 
 /** What tells one state of an ApiKey from another; its status is our own. */
 type Seen = { readonly uid: string; readonly generation: number | undefined; readonly deleting: boolean }
@@ -60,26 +75,44 @@ const seenOf = ({ metadata }: KubeObject): Seen => ({
 
 export function openKeyCaches({ client, namespace, reflect, wake, ...rest }: KeyCachesParts): KeyCaches {
   const { onTrouble, steadyMs, jitter } = rest
-  const parts = { client, onTrouble, steadyMs, jitter }
+  const reading: (readonly [Resource, Pick<Reflector<unknown>, 'synced'>])[] = []
+  const problems = new Map<Resource, string>()
+  /** What is written follows from what is known here, so it is listed anew after every time that nobody could be asked. */
+  const followed = <T>(wanted: Wanted<T>): Reflector<T> => {
+    const reflector = reflect<T>({
+      ...{ client, steadyMs, jitter, ...wanted },
+      onTrouble: (error) => {
+        problems.set(wanted.resource, watchTrouble(error, wanted.resource, wanted.namespace))
+        onTrouble(error, toMend(error, wanted.resource, wanted.namespace))
+        // etcd may have been put back, and once enough was written since then no resourceVersion tells
+        if (isOutage(error)) reflector.relist().catch(() => {})
+      },
+    })
+    reading.push([wanted.resource, reflector])
+    return reflector
+  }
   const digests = keepDigests()
   const claims = keepClaims()
+  const regenerations = makeRegenerations()
   let noting = false
 
   const wakeByName = (name: string | undefined): void => {
     if (!noting && name !== undefined) wake(refOf(name))
   }
 
-  const apiKeys = reflect<Seen>({
-    ...parts,
+  const apiKeys = followed<Seen>({
     resource: API_KEYS,
-    read: seenOf,
+    read: (object) => {
+      regenerations.saw(object)
+      return seenOf(object)
+    },
     onChange: (key, now, before) => {
+      if (now === undefined && before !== undefined) regenerations.gone(key, before.uid)
       const same = now?.uid === before?.uid && now?.generation === before?.generation
       if (!same || now?.deleting !== before?.deleting) wakeByName(key)
     },
   })
-  const digestSecrets = reflect<DigestRead>({
-    ...parts,
+  const digestSecrets = followed<DigestRead>({
     resource: SECRETS,
     namespace,
     selector: { field: `type=${DIGEST_SECRET_TYPE}` },
@@ -89,8 +122,7 @@ export function openKeyCaches({ client, namespace, reflect, wake, ...rest }: Key
       wakeByName((now ?? before)?.apiKeyName)
     },
   })
-  const claimObjects = reflect<Claim | undefined>({
-    ...parts,
+  const claimObjects = followed<Claim | undefined>({
     resource: CLAIMS,
     read: readClaim,
     onChange: (key, now, before) => {
@@ -98,13 +130,18 @@ export function openKeyCaches({ client, namespace, reflect, wake, ...rest }: Key
       wakeByName((now ?? before)?.apiKey)
     },
   })
-  const tombstones = reflect<Readonly<Record<string, unknown>>>({
-    ...parts,
+  // what is in the first list may have been written to since it was made
+  void claimObjects.whenSynced().then(claims.watchBegins, () => {})
+  const tombstones = followed<Readonly<Record<string, unknown>>>({
     resource: CONFIG_MAPS,
     namespace,
     selector: { label: TOMBSTONES_SELECTOR },
     read: readTombstones,
-    onChange: () => {},
+    onChange: (_key, now, before) => {
+      // somebody took them away: those that are kept of revoked keys are made anew
+      for (const keyId of Object.keys(before ?? {}))
+        if (!Object.hasOwn(now ?? {}, keyId)) wakeByName(digests.byKeyId(keyId as KeyId)?.apiKeyName)
+    },
   })
   const reflectors: readonly Reflector<unknown>[] = [apiKeys, digestSecrets, claimObjects, tombstones]
 
@@ -128,6 +165,11 @@ export function openKeyCaches({ client, namespace, reflect, wake, ...rest }: Key
       await Promise.all(reflectors.map((reflector) => reflector.relist()))
     },
     synced: () => reflectors.every((reflector) => reflector.synced()),
+    missing: () => {
+      const waiting = reading.filter(([, reflector]) => !reflector.synced())
+      const words = waiting.map(([resource]) => problems.get(resource) ?? `${resourceName(resource)} are being read`)
+      return words.length === 0 ? undefined : [...new Set(words)].join('; ')
+    },
     staleMs: () => Math.max(...reflectors.map((reflector) => reflector.staleMs())),
     all: function* () {
       for (const [key] of apiKeys.entries()) yield refOf(key)
@@ -141,36 +183,14 @@ export function openKeyCaches({ client, namespace, reflect, wake, ...rest }: Key
         name === undefined || apiKeys.get(name)?.uid === apiKeyUid ? [] : [refOf(name)],
       ),
     digests,
-    claims: { of: (ref) => claims.of(nameOf(ref)), all: claims.all },
+    claims: { of: (ref) => claims.of(nameOf(ref)), all: claims.all, madeAt: claims.madeAt },
+    regenerations,
     isRetired: (keyId) => Object.hasOwn(tombstones.get(`${namespace}/${tombstonesName(keyId)}`) ?? {}, keyId),
     noteDigest: (object) => quietly(() => digestSecrets.note(object)),
     digestIsGone: (name, uid) => quietly(() => digestSecrets.noteGone(`${namespace}/${name}`, uid)),
     noteClaim: (object) => quietly(() => claimObjects.note(object)),
     claimIsGone: (ref, uid) => quietly(() => claimObjects.noteGone(nameOf(ref), uid)),
     noteTombstones: (object) => quietly(() => tombstones.note(object)),
-  }
-}
-
-function keepClaims() {
-  const byKey = new Map<string, Claim>()
-  const byApiKey = new Map<string, Map<string, Claim>>()
-  return {
-    changed: (key: string, now: Claim | undefined): void => {
-      const before = byKey.get(key)
-      if (before !== undefined) {
-        const others = byApiKey.get(before.apiKey)
-        others?.delete(key)
-        if (others?.size === 0) byApiKey.delete(before.apiKey)
-        byKey.delete(key)
-      }
-      if (now === undefined) return
-      byKey.set(key, now)
-      const others = byApiKey.get(now.apiKey) ?? new Map<string, Claim>()
-      byApiKey.set(now.apiKey, others.set(key, now))
-    },
-    of: (apiKey: string): readonly Claim[] => [...(byApiKey.get(apiKey)?.values() ?? [])].sort(olderFirst),
-    names: (): Iterable<string> => byApiKey.keys(),
-    all: (): Iterable<Claim> => byKey.values(),
   }
 }
 

@@ -10,6 +10,7 @@ import type {
   WorkloadSecret,
   World,
 } from '../operator/world.ts'
+import { UNRECORDED } from '../resources/key-secret.ts'
 import { parseReported, type Reported } from '../resources/key-status.ts'
 import { get } from './calls.ts'
 import { type Claim, mayPrecedeRegeneration } from './claims.ts'
@@ -17,7 +18,7 @@ import type { KubeClient } from './client.ts'
 import { type DigestRead, digestSecretName } from './digest-secret.ts'
 import type { DigestWrites } from './digest-writes.ts'
 import { type KeyCaches, type KeyRef, nameOf } from './key-caches.ts'
-import { API_KEYS } from './objects.ts'
+import { API_KEYS, type KubeObject } from './objects.ts'
 import { freshKeyId, type ObservedKey, observedKey } from './observed-key.ts'
 import type { Recipients, SeenRecipients } from './recipients.ts'
 import type { Look } from './workload-secret.ts'
@@ -34,7 +35,6 @@ export type KeyLookParts = {
 export type SeenKey = SeenRecipients & { readonly uid: string; readonly resourceVersion: string }
 
 /** Until admission stamps who makes and who claims a key, nobody is known, and nobody caps it. */
-const UNRECORDED = 'unrecorded'
 const PEOPLE = { createdBy: UNRECORDED, held: undefined }
 const NOTHING_TAKEN: Taken = { keyId: undefined, digest: undefined }
 const NO_CLAIMS: readonly Claim[] = []
@@ -89,13 +89,14 @@ export function makeKeyLook({ client, caches, writes, recipients, revisionOf }: 
 
   const waitingOf = (claim: Claim, { declared, object }: ObservedKey, rotations: number): WaitingClaim => {
     const { regenerate } = declared.apiKey.spec
+    const sights = { regeneratedAt: caches.regenerations.seenAt(object), claimedAt: caches.claims.madeAt(claim) }
     return {
       name: claim.object.metadata.name,
       claimant: UNRECORDED,
       version: claim.version,
       // the one before that which is due now
-      dueWhenMade: mayPrecedeRegeneration(claim, object, regenerate) ? regenerate + rotations : undefined,
-      objection: claim.publicJwk === undefined ? 'InvalidKey' : undefined,
+      dueWhenMade: mayPrecedeRegeneration(claim, object, sights) ? regenerate + rotations : undefined,
+      objection: objectionTo(claim, object),
       delivered: undefined,
     }
   }
@@ -138,6 +139,7 @@ export function makeKeyLook({ client, caches, writes, recipients, revisionOf }: 
   const observe = async (ref: KeyRef): Promise<World> => {
     const object = await get(client, API_KEYS, ref)
     if (object === undefined) return observeAbsent(ref)
+    caches.regenerations.saw(object)
     const observed = observedKey(object)
     const { declared, asked, status } = observed
     const { uid, apiKey } = declared
@@ -210,12 +212,18 @@ const NOTHING_DECLARED = {
   reported: parseReported(undefined),
 } as const
 
+/** One that was made for an ApiKey that is gone is answered as if it had been seen in time. */
+function objectionTo({ createdAt, publicJwk }: Claim, { metadata }: KubeObject): WaitingClaim['objection'] {
+  if (createdAt < Date.parse(metadata.creationTimestamp)) return 'KeyNotFound'
+  return publicJwk === undefined ? 'InvalidKey' : undefined
+}
+
 /** One that can be read, if there is one: copies that somebody made change nothing. */
 const oneOf = (reads: readonly DigestRead[]): DigestRead | undefined => reads.find(({ read }) => read.ok) ?? reads[0]
 
-/** Somebody else's Secret receives nothing. */
+/** A Secret that is not of this ApiKey receives nothing. */
 const automaticOf = (workload: SeenKey['workload']): AutomaticRecipient | undefined =>
-  workload === undefined || workload.look.kind === 'foreign'
+  workload === undefined || workload.look.kind === 'foreign' || workload.look.kind === 'collected'
     ? undefined
     : { kind: 'workloadSecret', secretName: workload.secretName, claimant: UNRECORDED }
 

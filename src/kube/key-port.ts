@@ -3,22 +3,26 @@ import type { Plaintext } from '../core/plaintext.ts'
 import { isHandedOver } from '../core/version.ts'
 import type { Denied } from '../operator/claims.ts'
 import type { Attempt, KeyPort, Opening } from '../operator/key-port.ts'
-import type { Grant, Revision } from '../operator/world.ts'
+import type { Grant, Revision, World } from '../operator/world.ts'
 import type { KeySecret } from '../resources/key-secret.ts'
 import type { ApiKeyStatus } from '../resources/key-status.ts'
-import { isConflict, isNotFound } from './api-error.ts'
-import { mergePatch, remove } from './calls.ts'
-import { CLAIM_LIFE_MS, denied as deniedStatus } from './claim-status.ts'
+import { isAbsent, isConflict } from './api-error.ts'
+import { mergePatch } from './calls.ts'
+import { denied as deniedStatus } from './claim-status.ts'
+import { makeClaimSweep } from './claim-sweep.ts'
+import type { Claim } from './claims.ts'
 import type { KubeClient } from './client.ts'
 import type { DigestRead, DigestSecret } from './digest-secret.ts'
 import { makeDigestWrites, takenOver, type Writing } from './digest-writes.ts'
 import type { Events } from './events.ts'
-import { type KeyCaches, type KeyRef, refOf, refOfObject } from './key-caches.ts'
+import { type KeyCaches, type KeyRef, refOf } from './key-caches.ts'
 import { makeKeyLook } from './key-look.ts'
 import { API_KEYS, apiVersionOf, CLAIMS, type Resource } from './objects.ts'
 import { mergePatchOf } from './observed-key.ts'
 import { makeRecipients } from './recipients.ts'
 import { addTombstone } from './tombstones.ts'
+import { makeTurns } from './turns.ts'
+import { UNREADABLE, UnreadableKey, unreadableStatus, wordsFor } from './unreadable-key.ts'
 
 export type ClusterKeyPortParts = {
   /** Refuses to write as soon as somebody else may lead. */
@@ -32,7 +36,7 @@ export type ClusterKeyPortParts = {
 }
 
 export type ClusterKeyPort = KeyPort & {
-  /** Takes away claims that are finished and past their time; says how many. */
+  /** One round over the claims that are past their time; says how many. */
   readonly sweepClaims: () => Promise<number>
 }
 
@@ -42,17 +46,9 @@ export function makeClusterKeyPort(parts: ClusterKeyPortParts): ClusterKeyPort {
   const { client, namespace, caches, events, nowMs } = parts
   const writes = makeDigestWrites(parts)
   const recipients = makeRecipients(parts)
-  /** Of every key that was written or attempted here: which of two in this process came last. */
-  const turns = new Map<string, number>()
-  const revisionOf = (uid: string, resourceVersion: string): Revision => `${resourceVersion}#${turns.get(uid) ?? 0}`
+  const turns = makeTurns()
+  const revisionOf = (uid: string, resourceVersion: string): Revision => `${resourceVersion}#${turns.of(uid)}`
   const look = makeKeyLook({ ...parts, writes, recipients, revisionOf })
-  let latest = 0
-
-  const nextTurn = (uid: string): number => {
-    latest += 1
-    turns.set(uid, latest)
-    return latest
-  }
 
   const keptOf = (uid: string): Over => {
     const kept = caches.digests.of(uid).find(({ read }) => read.ok)
@@ -68,9 +64,9 @@ export function makeClusterKeyPort(parts: ClusterKeyPortParts): ClusterKeyPort {
   }
 
   const write = async (writing: Writing): Promise<Revision> => {
-    const { uid } = writing.next
+    const { uid, name } = writing.next
     const answer = await writes.write(writing)
-    nextTurn(uid)
+    turns.next(refOf(name), uid)
     return revisionOf(uid, answer.metadata.resourceVersion)
   }
 
@@ -83,7 +79,7 @@ export function makeClusterKeyPort(parts: ClusterKeyPortParts): ClusterKeyPort {
 
   const openAttempt = async ({ ref, uid, over: revision, recipient, grant }: Opening): Promise<Attempt> => {
     const over = overOf(uid, revision)
-    let turn = nextTurn(uid)
+    let turn = turns.next(ref, uid)
     const seen = look.seen(ref, uid)
     // what was seen to be on its way may have arrived since
     if (!isTo(over?.value, recipient) && (await closeBefore(ref, uid, over?.value)) !== 'open') throw takenOver()
@@ -91,12 +87,12 @@ export function makeClusterKeyPort(parts: ClusterKeyPortParts): ClusterKeyPort {
     look.spend(ref, opened.handingTo.name)
     let stored: Over = over
     const mine = (): void => {
-      if (turns.get(uid) !== turn) throw takenOver()
+      if (turns.of(uid) !== turn) throw takenOver()
     }
     const put = async (next: KeySecret, more: Pick<Writing, 'grant' | 'handingTo'>): Promise<Revision> => {
       mine()
       const revision = await write({ next, over: stored, ...more })
-      turn = turns.get(uid) ?? 0
+      turn = turns.of(uid)
       stored = keptOf(uid)
       return revision
     }
@@ -127,12 +123,15 @@ export function makeClusterKeyPort(parts: ClusterKeyPortParts): ClusterKeyPort {
 
   const denyClaim = async (ref: KeyRef, denied: Denied): Promise<void> => {
     const claim = look.claims(ref).find(({ object }) => object.metadata.name === denied.claim)
-    if (claim === undefined) return
-    const { object } = claim
+    if (claim !== undefined) await deny(claim, denied)
+  }
+
+  const deny = async ({ object, apiKey }: Claim, denied: Denied): Promise<void> => {
+    const ref = refOf(apiKey)
     try {
       await recipients.writeClaim(object, deniedStatus(denied, { claim: object, nowMs: nowMs() }))
     } catch (error) {
-      if (isNotFound(error)) return
+      if (isAbsent(error)) return
       throw error
     }
     const uid = look.key(ref)?.uid
@@ -152,44 +151,55 @@ export function makeClusterKeyPort(parts: ClusterKeyPortParts): ClusterKeyPort {
       await mergePatch(client, API_KEYS, { ref, patch, subresource: 'status' })
     } catch (error) {
       // gone, made again, or edited: the next look says more
-      if (isNotFound(error) || isConflict(error)) throw takenOver()
+      if (isAbsent(error) || isConflict(error)) throw takenOver()
       throw error
     } finally {
       look.forget(ref)
     }
   }
 
+  const tellOfUnreadable = async (ref: KeyRef, error: UnreadableKey): Promise<void> => {
+    const { metadata } = error.object
+    events.note({
+      regarding: regardingOf(API_KEYS, metadata),
+      type: 'Warning',
+      reason: UNREADABLE,
+      message: wordsFor(error),
+    })
+    const status = unreadableStatus(error, nowMs())
+    if (status === undefined) return
+    const { uid, resourceVersion } = metadata
+    try {
+      const patch = { metadata: { uid, resourceVersion }, status }
+      await mergePatch(client, API_KEYS, { ref, patch, subresource: 'status' })
+    } catch (error) {
+      // gone or edited: whoever did that wakes it
+      if (!isAbsent(error) && !isConflict(error)) throw error
+    }
+  }
+
+  const observe = async (ref: KeyRef): Promise<World> => {
+    try {
+      const world = await look.observe(ref)
+      if (world.declared === undefined) turns.forget(ref)
+      return world
+    } catch (error) {
+      if (error instanceof UnreadableKey) await tellOfUnreadable(ref, error)
+      throw error
+    }
+  }
+
   return {
-    observe: look.observe,
+    observe,
     writeSecret,
     openAttempt,
     tombstone: async (keyId, uid) => {
       caches.noteTombstones(await addTombstone(client, namespace, { keyId, uid }))
     },
-    remove: async (uid, keyId) => {
-      await writes.remove(uid, keyId)
-      turns.delete(uid)
-    },
+    remove: writes.remove,
     denyClaim,
     report,
-    sweepClaims: async () => {
-      // one that waited for long has its time from when it was answered
-      const past = [...caches.claims.all()].filter(
-        ({ finished, createdAt, delivered }) =>
-          finished && Math.max(createdAt, delivered?.at ?? createdAt) + CLAIM_LIFE_MS <= nowMs(),
-      )
-      for (const { object } of past) {
-        const { uid, resourceVersion } = object.metadata
-        const ref = refOfObject(object)
-        try {
-          await remove(client, CLAIMS, { ref, uid, resourceVersion })
-          caches.claimIsGone(ref, uid)
-        } catch (error) {
-          if (!isConflict(error)) throw error
-        }
-      }
-      return past.length
-    },
+    sweepClaims: makeClaimSweep({ client, caches, deny, nowMs }),
   }
 }
 

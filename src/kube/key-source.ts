@@ -2,12 +2,11 @@
 import { setImmediate as pause } from 'node:timers/promises'
 import type { KeyIndex } from '../enforce/key-index.ts'
 import { type InForce, makeKeyView } from '../enforce/key-view.ts'
-import type { ApiKey } from '../resources/api-key.ts'
-import { type Declared, grantedKey, type Words } from '../resources/granted-key.ts'
+import { type Declared, grantedKeys } from '../resources/granted-key.ts'
 import { recordOf } from '../resources/key-record.ts'
 import { secretInForce } from '../resources/secret-in-force.ts'
 import { makeByUid } from './by-uid.ts'
-import type { DeclaredKey, KeptForms, KeptKey, Unreadable } from './kept-key.ts'
+import { type DeclaredKey, hold, type KeptKey, secretOf, type Unreadable } from './kept-key.ts'
 import { inOneLine, type SetAside } from './set-aside.ts'
 
 export type KeySourceParts = {
@@ -15,7 +14,6 @@ export type KeySourceParts = {
   /** The ApiKey of `namespace/name`. */
   readonly declared: (name: string) => DeclaredKey | undefined
   readonly setAside: SetAside
-  readonly lean: KeptForms['lean']
   readonly nowMs: () => number
 }
 
@@ -34,22 +32,36 @@ type Kept = KeptKey | Unreadable | undefined
 
 const readable = (kept: Kept): KeptKey | undefined => (kept?.kind === 'kept' ? kept : undefined)
 
-export function makeKeySource({ keys, declared, setAside, lean, nowMs }: KeySourceParts): KeySource {
+export function makeKeySource({ keys, declared, setAside, nowMs }: KeySourceParts): KeySource {
   const byUid = makeByUid()
+  const grantedKey = grantedKeys()
 
   /** A key counts only if both are there under the same uid and name. */
   const inForce = (name: string): InForce | undefined => {
     const found = declared(name)
     const kept = found && byUid.get(found.uid)
-    if (found === undefined || kept?.secret.name !== name) return noProblem(name)
-    const apiKey = readGranted(kept, { ...placeOf(name), ...found })
-    if (typeof apiKey === 'string') {
-      setAside.note('ApiKey', name, apiKey)
+    if (found === undefined || kept?.name !== name) return noProblem(name)
+    hold(kept, found)
+    const worked = workedOut(kept, { ...placeOf(name), ...found })
+    if (typeof worked === 'string') {
+      setAside.note('ApiKey', name, worked)
       return undefined
     }
     noProblem(name)
-    const { record, current, previous } = recordOf(apiKey, secretInForce(apiKey.spec, kept.secret, nowMs()))
-    return { uid: found.uid, record: lean(record), current, previous }
+    return worked
+  }
+
+  /** What is in force of it, or what is wrong with it: a defect of ours in one key is one key set aside, and opens nothing. */
+  const workedOut = (kept: KeptKey, declared: Declared): InForce | string => {
+    try {
+      const read = grantedKey(kept, declared)
+      if (!read.ok) return inOneLine(read.problems)
+      const { spec } = read.manifest
+      const { record, current, previous } = recordOf(read.manifest, secretInForce(spec, secretOf(kept), nowMs()))
+      return { record: { ...record, name: kept.name }, current, previous }
+    } catch (error) {
+      return `it can't be worked out: ${error instanceof Error ? error.name : 'unknown'}`
+    }
   }
 
   const noProblem = (name: string): undefined => {
@@ -68,8 +80,8 @@ export function makeKeySource({ keys, declared, setAside, lean, nowMs }: KeySour
       const [is, was] = [readable(now), readable(before)]
       if (was !== undefined) byUid.remove(was)
       if (is !== undefined) byUid.put(is)
-      const next = was && byUid.get(was.secret.uid)
-      update([is, was, next].flatMap((one) => (one === undefined ? [] : [one.secret.name])))
+      const next = was && byUid.get(was.uid)
+      update([is, was, next].flatMap((one) => (one === undefined ? [] : [one.name])))
     },
     declaredChanged: (name, now, before) => {
       // the status of a key is written now and then, and means nothing here
@@ -77,16 +89,6 @@ export function makeKeySource({ keys, declared, setAside, lean, nowMs }: KeySour
       update([name])
     },
     settled: () => settled,
-  }
-}
-
-/** The key, or what is wrong with it; a defect of ours in one key is one key set aside. */
-function readGranted(granted: Words, declared: Declared): ApiKey | string {
-  try {
-    const read = grantedKey(granted, declared)
-    return read.ok ? read.manifest : inOneLine(read.problems)
-  } catch (error) {
-    return `it can't be worked out: ${error instanceof Error ? error.name : 'unknown'}`
   }
 }
 

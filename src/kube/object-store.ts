@@ -1,5 +1,6 @@
 /** Objects in memory by key, each as new as anybody has told us: by a list, by the watch, or by our own writes. */
 import { type KubeMeta, type KubeObject, keyOf } from './objects.ts'
+import { ownText } from './own-text.ts'
 import { isLater } from './resource-version.ts'
 
 export type ObjectStoreParts<T> = {
@@ -120,7 +121,7 @@ export function makeObjectStore<T>(parts: ObjectStoreParts<T>): ObjectStore<T> {
     gone.clear()
     const found = new Map<string, Kept<T>>()
     const add = (object: KubeObject): void => {
-      const key = keyOf(object)
+      const key = ownText(keyOf(object))
       const before = kept.get(key)
       const { uid, resourceVersion } = object.metadata
       const same = before?.uid === uid && before.version === resourceVersion

@@ -55,19 +55,19 @@ export type Resource = {
   readonly namespaced: boolean
 }
 
-const ours = (plural: string, kind: string): Resource => ({
+const ours = (plural: string, kind: string, namespaced = true): Resource => ({
   group: 'keyward.dev',
   version: 'v1alpha1',
   plural,
   kind,
-  namespaced: true,
+  namespaced,
 })
 
 export const API_KEYS: Resource = ours('apikeys', 'ApiKey')
 export const CLAIMS: Resource = ours('apikeyclaims', 'ApiKeyClaim')
-export const ACCESS_NAMESPACES: Resource = ours('accessnamespaces', 'AccessNamespace')
+export const ACCESS_NAMESPACES: Resource = ours('accessnamespaces', 'AccessNamespace', false)
 export const PROTECTED_APIS: Resource = ours('protectedapis', 'ProtectedApi')
-export const TOKEN_ISSUERS: Resource = ours('tokenissuers', 'TokenIssuer')
+export const TOKEN_ISSUERS: Resource = ours('tokenissuers', 'TokenIssuer', false)
 
 const core = (plural: string, kind: string, namespaced = true): Resource => ({
   group: '',
@@ -108,6 +108,10 @@ export const apiVersionOf = ({ group, version }: Resource): string => (group ===
 /** Such as `/apis/keyward.dev/v1alpha1/namespaces/team/apikeys/main/status`; without a namespace: of all of them. */
 export function pathOf(resource: Resource, { namespace, name, subresource }: Place): string {
   const { group, version, plural } = resource
+  // it would lead to nothing, and nothing there is not to be taken for an object that is gone
+  if (!resource.namespaced && namespace !== undefined) throw new TypeError(`${plural} lie in no namespace`)
+  if (resource.namespaced && name !== undefined && namespace === undefined)
+    throw new TypeError(`${plural} lie in a namespace`)
   const parts = [
     group === '' ? `/api/${version}` : `/apis/${group}/${version}`,
     ...(namespace === undefined ? [] : ['namespaces', segment(namespace)]),

@@ -7,6 +7,7 @@ import type { Declared, Grant } from '../operator/world.ts'
 import { parseManifest } from '../resources/manifest.ts'
 import { isObject } from '../resources/problem.ts'
 import type { KubeObject } from './objects.ts'
+import { UnreadableKey } from './unreadable-key.ts'
 
 export type ObservedKey = {
   readonly object: KubeObject
@@ -26,7 +27,7 @@ export function observedKey(object: KubeObject): ObservedKey {
     spec: object.spec,
   })
   if (!parsed.ok || parsed.manifest.kind !== 'ApiKey' || !isObject(object.spec)) {
-    throw new Trouble('api_key_unreadable', 'stop')
+    throw new UnreadableKey(object, parsed.ok ? ['spec'] : parsed.problems.map(({ field }) => field))
   }
   return {
     object,

@@ -1,23 +1,32 @@
-/** ProtectedApis and AccessNamespaces as decisions read them: hosts and the tree, each exchanged as a whole. */
-import { compileHosts, type HostTable } from '../core/host.ts'
-import { type AccessNamespace, buildTree, type NamespaceTree } from '../core/namespace.ts'
+/** ProtectedApis and AccessNamespaces as they are read, each by itself. */
+import type { AccessNamespace } from '../core/namespace.ts'
 import type { Api } from '../core/route.ts'
 import { API_VERSION } from '../resources/common.ts'
 import { type Manifest, parseManifest } from '../resources/manifest.ts'
 import { compileApi } from '../resources/protected-api.ts'
+import { isTieAlone } from '../resources/protected-api-rules.ts'
+import { reservedBy } from './holders.ts'
 import type { Unreadable } from './kept-key.ts'
 import type { KubeObject } from './objects.ts'
-import { inOneLine, type SetAside } from './set-aside.ts'
+import { inOneLine } from './set-aside.ts'
 
 /** One of these objects, as far as it decides. */
 export type Said<T> = {
+  readonly uid: string
   readonly createdAt: string
   /** JSON of its spec: whether an event is about more than its status. */
   readonly spec: string
   readonly read: Read<T>
 }
 
-type Read<T> = { readonly kind: 'read'; readonly value: T } | Unreadable
+export type Read<T> =
+  | { readonly kind: 'read'; readonly value: T }
+  | (Unreadable & {
+      /** In one word, for programs. */
+      readonly reason: 'RoutesTie' | 'SpecUnreadable'
+      /** Hosts, or an external id, that nobody else gets meanwhile; see `reservedBy`. */
+      readonly reserves: readonly string[]
+    })
 
 export const protectedApiOf = (object: KubeObject): Said<Api> =>
   said(object, 'ProtectedApi', (parsed) => (parsed.kind === 'ProtectedApi' ? compileApi(parsed) : undefined))
@@ -30,60 +39,44 @@ export const accessNamespaceOf = (object: KubeObject): Said<AccessNamespace> =>
 function said<T>(object: KubeObject, kind: string, take: (parsed: Manifest) => T | undefined): Said<T> {
   const { metadata, spec } = object
   return {
+    uid: metadata.uid,
     createdAt: metadata.creationTimestamp,
     spec: JSON.stringify(spec ?? null),
-    read: read(object, kind, take),
+    read: readPolicy(object, kind, take),
   }
 }
 
 /** A defect of ours in one object is one object set aside. */
-function read<T>({ metadata, spec }: KubeObject, kind: string, take: (parsed: Manifest) => T | undefined): Read<T> {
+export function readPolicy<T>(object: KubeObject, kind: string, take: (parsed: Manifest) => T | undefined): Read<T> {
+  const { metadata, spec } = object
+  const not = (problem: string): Read<T> => ({
+    kind: 'unreadable',
+    reason: 'SpecUnreadable',
+    problem,
+    reserves: reservedBy(kind, object),
+  })
   try {
     const { name, namespace } = metadata
     const parsed = parseManifest({ apiVersion: API_VERSION, kind, metadata: { name, namespace }, spec })
-    if (!parsed.ok) return { kind: 'unreadable', problem: inOneLine(parsed.problems) }
+    if (!parsed.ok) {
+      const { problems } = parsed
+      return { ...not(inOneLine(problems)), ...(isTieAlone(problems) && { reason: 'RoutesTie' }) }
+    }
     const value = take(parsed.manifest)
-    return value === undefined ? { kind: 'unreadable', problem: 'it is of another kind' } : { kind: 'read', value }
+    return value === undefined ? not('it is of another kind') : { kind: 'read', value }
   } catch (error) {
-    return { kind: 'unreadable', problem: `it can't be compiled: ${error instanceof Error ? error.name : 'unknown'}` }
+    return not(`it can't be compiled: ${error instanceof Error ? error.name : 'unknown'}`)
   }
 }
 
 /** Whether the two decide alike. */
 export const sameSaid = (a: Said<unknown> | undefined, b: Said<unknown> | undefined): boolean =>
-  a?.spec === b?.spec && a?.createdAt === b?.createdAt
+  a?.uid === b?.uid && a?.spec === b?.spec && a?.createdAt === b?.createdAt
 
-type All<T> = Iterable<readonly [string, Said<T>]>
-
-/** Where two name one host the older has it. */
-export function hostsOf(all: All<Api>, setAside: SetAside): HostTable {
-  const { readable, problems } = apart(all)
-  const { hosts, conflicts } = compileHosts(readable)
-  for (const { api, host, holder } of conflicts) {
-    problems.set(api, `host ${host} belongs to ProtectedApi ${holder}, which was there before`)
-  }
-  setAside.noteAll('ProtectedApi', problems)
-  return hosts
-}
-
-/** Where two claim one external id the older has it. */
-export function treeOf(all: All<AccessNamespace>, setAside: SetAside): NamespaceTree {
-  const { readable, problems } = apart(all)
-  const built = buildTree(readable)
-  for (const { name, field, problem } of built.problems) problems.set(name, `spec.${field}: ${problem}`)
-  setAside.noteAll('AccessNamespace', problems)
-  return built.tree
-}
-
-function apart<T>(all: All<T>): { readonly readable: readonly T[]; readonly problems: Map<string, string> } {
-  const ordered = [...all].sort(([a, one], [b, other]) =>
+/** Who came first; of one second by their names. What is in force and what is said of it both go by this order. */
+export const inOrder = <Dated extends { readonly createdAt: string }>(
+  all: Iterable<readonly [string, Dated]>,
+): readonly (readonly [string, Dated])[] =>
+  [...all].sort(([a, one], [b, other]) =>
     one.createdAt === other.createdAt ? (a < b ? -1 : 1) : one.createdAt < other.createdAt ? -1 : 1,
   )
-  const problems = new Map<string, string>()
-  const readable: T[] = []
-  for (const [name, { read }] of ordered) {
-    if (read.kind === 'read') readable.push(read.value)
-    else problems.set(name, read.problem)
-  }
-  return { readable, problems }
-}

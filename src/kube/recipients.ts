@@ -5,7 +5,7 @@
 import type { Plaintext } from '../core/plaintext.ts'
 import { Trouble } from '../core/trouble.ts'
 import type { Recipient } from '../operator/world.ts'
-import { isAlreadyExists, isConflict, isNotFound } from './api-error.ts'
+import { isAbsent, isAlreadyExists, isConflict } from './api-error.ts'
 import { get, replace } from './calls.ts'
 import { attempted, attemptIn, delivered } from './claim-status.ts'
 import { type Claim, readClaim } from './claims.ts'
@@ -63,7 +63,7 @@ export function makeRecipients({ client, caches, nowMs, uuid }: RecipientsParts)
       caches.noteClaim(answer)
       return answer
     } catch (error) {
-      if (isNotFound(error)) caches.claimIsGone(ref, claim.metadata.uid)
+      if (isAbsent(error)) caches.claimIsGone(ref, claim.metadata.uid)
       if (!isConflict(error)) throw error
       await lookAtClaim(ref)
       throw takenOver()
@@ -99,7 +99,7 @@ export function makeRecipients({ client, caches, nowMs, uuid }: RecipientsParts)
           await writeClaim(marked, delivered({ version, jwe }, { claim: marked, nowMs: nowMs() }))
           return 'delivered'
         } catch (error) {
-          if (isNotFound(error)) return 'gone'
+          if (isAbsent(error)) return 'gone'
           throw error
         }
       },
@@ -115,6 +115,7 @@ export function makeRecipients({ client, caches, nowMs, uuid }: RecipientsParts)
     const place = placeOf(owner, name)
     const look = seen.workload?.secretName === name ? seen.workload.look : await lookAtWorkload(client, place)
     if (look.kind === 'foreign') throw new Trouble('secret_not_ours', 'stop')
+    if (look.kind === 'collected') throw takenOver()
     const attempt = uuid()
     const seenAt = look.kind === 'ours' ? look.resourceVersion : undefined
     const over = await openWorkload(client, place, { attempt, over: seenAt }).catch(lostIsTakenOver)
@@ -125,7 +126,7 @@ export function makeRecipients({ client, caches, nowMs, uuid }: RecipientsParts)
           await deliverToWorkload(client, place, { plaintext, attempt, over, version })
           return 'delivered'
         } catch (error) {
-          if (isNotFound(error)) return 'gone'
+          if (isAbsent(error)) return 'gone'
           return lostIsTakenOver(error)
         }
       },
@@ -187,9 +188,9 @@ export type Recipients = ReturnType<typeof makeRecipients>
 const claimRef = ({ metadata }: KubeObject): KeyRef => ({ namespace: metadata.namespace ?? '', name: metadata.name })
 
 function goneIsTakenOver(error: unknown): never {
-  throw isNotFound(error) ? takenOver() : error
+  throw isAbsent(error) ? takenOver() : error
 }
 
 function lostIsTakenOver(error: unknown): never {
-  throw isNotFound(error) || isConflict(error) || isAlreadyExists(error) ? takenOver() : error
+  throw isAbsent(error) || isConflict(error) || isAlreadyExists(error) ? takenOver() : error
 }

@@ -3,12 +3,14 @@ import { Trouble } from '../core/trouble.ts'
 import { isGone, isNotFound } from './api-error.ts'
 import { listPage, type Page } from './calls.ts'
 import type { KubeClient, WatchEvent } from './client.ts'
+import { isKindGone } from './kind-gone.ts'
 import { makeObjectStore } from './object-store.ts'
 import { type KubeObject, pathOf, type Resource } from './objects.ts'
+import { makePages } from './pages.ts'
 import { isLater } from './resource-version.ts'
 import { pause } from './time-limit.ts'
 import { makeWaiters } from './waiters.ts'
-import { type Next, nextAfter, watchAgainMs } from './watch-state.ts'
+import { againMs, type Next, nextAfter } from './watch-state.ts'
 
 export type ReflectorParts<T> = {
   readonly client: KubeClient
@@ -19,7 +21,7 @@ export type ReflectorParts<T> = {
   /** What is kept of an object; it comes without managedFields unless they are asked for. Never throws. */
   readonly read: (object: KubeObject) => T
   readonly keepManagedFields?: boolean | undefined
-  /** Once the server knows no such kind any more, its objects are gone too. */
+  /** Once the server itself says that it knows no such kind any more, its objects are gone too. */
   readonly goneWithKind?: boolean | undefined
   /** An object that was deleted and made again goes first and comes then: two calls. */
   readonly onChange: (key: string, now: T | undefined, before: T | undefined) => void
@@ -64,10 +66,12 @@ export function reflect<T>(parts: ReflectorParts<T>): Reflector<T> {
   const fieldSelector = parts.selector?.field
   const choice = { namespace, labelSelector, fieldSelector }
   const told = new Set<string>()
-  let limit = pageSize
   let next: Next = 'list'
   let failures = 0
+  /** What is here was all there was at this moment. */
   let currentAt = Number.NEGATIVE_INFINITY
+  /** The last time that the server told us something; a list that takes long is no silence. */
+  let heardAt = Number.NEGATIVE_INFINITY
   const first = makeWaiters()
   const relisted = makeWaiters()
   let turn = new AbortController()
@@ -91,8 +95,24 @@ export function reflect<T>(parts: ReflectorParts<T>): Reflector<T> {
   const page = (token: string, size: number): Promise<Page> =>
     listPage(client, resource, { ...choice, limit: size, token, once: true, signal: turn.signal })
 
-  const dropWithKind = (error: unknown): void => {
-    if (parts.goneWithKind === true && isNotFound(error)) store.beginList().finish(store.position() ?? '')
+  const pages = makePages({
+    ask: async (token, size) => {
+      const answer = await page(token, size)
+      heardAt = steadyMs()
+      return answer
+    },
+    pageSize,
+    onTrouble: tell,
+    jitter,
+  })
+
+  /** What is to be thrown in place of an error of a list. Only a server that says so by itself makes anything vanish. */
+  const afterNoList = async (error: unknown): Promise<unknown> => {
+    if (parts.goneWithKind !== true || !isNotFound(error)) return error
+    const isGoneToo = await isKindGone(client, resource, turn.signal).catch(() => false)
+    if (!isGoneToo) return error
+    if (synced()) store.beginList().finish(store.position() ?? '')
+    return new Trouble('kube_no_such_kind', 'retry')
   }
 
   const list = async (): Promise<void> => {
@@ -101,22 +121,16 @@ export function reflect<T>(parts: ReflectorParts<T>): Reflector<T> {
     const found = store.beginList()
     listing = true
     try {
-      let token = ''
-      do {
-        const { items, resourceVersion, token: following } = await page(token, limit)
+      await pages(({ items, resourceVersion, token }) => {
         for (const item of items) found.add(item)
-        token = following
         if (token === '' && found.finish(resourceVersion)) tell(new Trouble('kube_went_back', 'retry'))
-      } while (token !== '')
+      }, turn.signal)
     } catch (error) {
-      limit = limitAfter(error, limit)
-      dropWithKind(error)
       relisted.giveBack(asking)
-      throw error
+      throw await afterNoList(error)
     } finally {
       listing = false
     }
-    limit = Math.min(limit, pageSize)
     currentAt = begun
     next = 'watch'
     first.resolve()
@@ -145,7 +159,12 @@ export function reflect<T>(parts: ReflectorParts<T>): Reflector<T> {
       store.watched(event.object, event.type === 'DELETED')
       failures = 0
     }
-    currentAt = steadyMs()
+    heardNow()
+  }
+
+  const heardNow = (): void => {
+    heardAt = steadyMs()
+    currentAt = heardAt
   }
 
   const watchOn = (onOpen: () => void): Promise<void> =>
@@ -171,7 +190,7 @@ export function reflect<T>(parts: ReflectorParts<T>): Reflector<T> {
         opened = true
       })
       if (steadyMs() - begun < SHORTEST_WATCH_MS) throw new Trouble('kube_watch_too_short', 'retry')
-      currentAt = steadyMs()
+      heardNow()
       allWell()
     } catch (error) {
       if (opened && steadyMs() - begun >= SHORTEST_WATCH_MS) allWell()
@@ -186,7 +205,7 @@ export function reflect<T>(parts: ReflectorParts<T>): Reflector<T> {
   }
 
   const step = async (): Promise<void> => {
-    if (relisted.waiting() || staleMs() > TOO_OLD_MS) next = 'list'
+    if (relisted.waiting() || steadyMs() - heardAt > TOO_OLD_MS) next = 'list'
     if (next === 'list') await list()
     else if (next === 'probe') await probe()
     else await watch()
@@ -208,7 +227,7 @@ export function reflect<T>(parts: ReflectorParts<T>): Reflector<T> {
         failures += 1
         // that the past is gone is no trouble: it is listed anew
         if (!isGone(error)) tell(error)
-        await pause(watchAgainMs(failures, jitter()), turn.signal)
+        await pause(againMs({ error, failures, jitter: jitter() }), turn.signal)
       }
     }
     stop.removeEventListener('abort', onStop)
@@ -244,11 +263,4 @@ export function reflect<T>(parts: ReflectorParts<T>): Reflector<T> {
     noteGone: store.noteGone,
     relist,
   }
-}
-
-/** A list that takes longer than its snapshot is kept gets larger pages, and pages that are too large get smaller. */
-function limitAfter(error: unknown, limit: number): number {
-  if (isGone(error)) return limit * 4
-  if (error instanceof Trouble && error.code === 'kube_too_large') return Math.max(1, Math.floor(limit / 4))
-  return limit
 }

@@ -55,7 +55,11 @@ export function limitTime({ ms, steadyMs, caller }: TimeLimitParts): TimeLimit {
 
 /** Rejects as soon as the signal does; what was asked for goes on by itself. */
 export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted()
+  if (signal.aborted) {
+    // nobody else waits for it, and what nobody waits for must not end the process
+    work.catch(() => {})
+    throw signal.reason
+  }
   let stop = (): void => {}
   const aborted = new Promise<never>((_resolve, reject) => {
     stop = () => reject(signal.reason)

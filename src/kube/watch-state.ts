@@ -1,6 +1,6 @@
 /** PURE: what a reflector does next after what it met: watch on, look whether the server went back, or list anew. */
 import { Trouble } from '../core/trouble.ts'
-import { ApiError } from './api-error.ts'
+import { ApiError, askedToWaitMs } from './api-error.ts'
 
 export type Next = 'watch' | 'probe' | 'list'
 
@@ -36,3 +36,17 @@ const LONGEST_MS = 5000
 /** From 50 ms to 5 s, doubled each time; at least half of it whatever the jitter. */
 export const watchAgainMs = (failures: number, jitter: number): number =>
   Math.min(LONGEST_MS, FIRST_MS * 2 ** Math.min(failures - 1, 20)) * (0.5 + jitter / 2)
+
+/** A server that asks for more than this is asked sooner: nobody else looks whether it has recovered. */
+const LONGEST_ASKED_MS = 60_000
+
+export type Again = {
+  readonly error: unknown
+  /** How often in a row, this one included. */
+  readonly failures: number
+  readonly jitter: number
+}
+
+/** Never sooner than the server asked for, and not all at the same moment. */
+export const againMs = ({ error, failures, jitter }: Again): number =>
+  Math.max(Math.min(askedToWaitMs(error) ?? 0, LONGEST_ASKED_MS) * (1 + jitter / 4), watchAgainMs(failures, jitter))

@@ -1,9 +1,9 @@
 /** The resources that authz watches: what each still waits for, how old each may be, and in words what is wrong with one. */
 import { Trouble } from '../core/trouble.ts'
 import type { Log } from '../runtime/log.ts'
-import { isForbidden, isNotFound } from './api-error.ts'
 import type { Resource } from './objects.ts'
 import type { Reflector } from './reflector.ts'
+import { resourceName, watchTrouble } from './watch-trouble.ts'
 
 export type Watched = {
   /** For the reflector. */
@@ -27,14 +27,14 @@ export type WatchedParts = {
 }
 
 export function makeWatched({ resource, namespace, log, countTrouble, steadyMs }: WatchedParts): Watched {
-  const name = resource.group === '' ? resource.plural : `${resource.plural}.${resource.group}`
+  const name = resourceName(resource)
   let followed: Pick<Reflector<unknown>, 'synced' | 'staleMs'> | undefined
   let trouble: { readonly words: string; readonly atMs: number } | undefined
   return {
     name,
     onTrouble: (error) => {
       countTrouble(error instanceof Trouble ? error.code : 'unknown')
-      const words = wordsOf(error, name, namespace)
+      const words = watchTrouble(error, resource, namespace)
       if (trouble?.words !== words) log.warn({ resource: name, problem: words }, 'the API server can not be followed')
       trouble = { words, atMs: steadyMs() }
     },
@@ -50,14 +50,4 @@ export function makeWatched({ resource, namespace, log, countTrouble, steadyMs }
     missing: () => (followed?.synced() ? undefined : (trouble?.words ?? `${name} are being read`)),
     staleMs: () => followed?.staleMs() ?? Number.POSITIVE_INFINITY,
   }
-}
-
-/** What whoever runs the cluster can do about it. */
-function wordsOf(error: unknown, name: string, namespace: string | undefined): string {
-  const where = namespace === undefined ? 'in the whole cluster' : `in the Kubernetes namespace ${namespace}`
-  if (isForbidden(error)) return `the permission to list and watch ${name} ${where} is missing`
-  if (isNotFound(error)) return `the API server knows no ${name}: the CRDs are missing`
-  if (!(error instanceof Trouble)) return `${name} can't be read`
-  const { code, cause } = error
-  return `${name} can't be read: ${code.replaceAll('_', ' ')}${cause instanceof Error ? ` (${cause.message})` : ''}`
 }

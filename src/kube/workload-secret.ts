@@ -3,11 +3,11 @@
  * read it: it is looked at by a patch that changes nothing, whose answer shows metadata alone.
  */
 import type { Plaintext } from '../core/plaintext.ts'
-import { isForbidden, isInvalid, isNotFound } from './api-error.ts'
+import { isAbsent, isForbidden, isInvalid } from './api-error.ts'
 import { create, METADATA_ONLY, mergePatch } from './calls.ts'
 import type { KubeClient } from './client.ts'
 import { MANAGED_BY } from './digest-secret.ts'
-import { API_KEYS, apiVersionOf, type KubeObject, SECRETS } from './objects.ts'
+import { API_KEYS, apiVersionOf, type KubeObject, type KubeOwner, SECRETS } from './objects.ts'
 
 const TYPE = 'keyward.dev/credential'
 const ATTEMPT = 'keyward.dev/attempt'
@@ -24,7 +24,8 @@ export type WorkloadPlace = {
 
 export type Look =
   | { readonly kind: 'ours'; readonly resourceVersion: string; readonly attempt: string; readonly version: number }
-  | { readonly kind: 'missing' | 'foreign' | 'unknown' }
+  /** collected: of an ApiKey of this name that is gone, as the Secret is too once the garbage collector comes by. */
+  | { readonly kind: 'missing' | 'foreign' | 'collected' | 'unknown' }
 
 /** Ours: of our type, and this ApiKey is its controller. */
 export async function lookAtWorkload(client: KubeClient, place: WorkloadPlace): Promise<Look> {
@@ -33,7 +34,7 @@ export async function lookAtWorkload(client: KubeClient, place: WorkloadPlace): 
     const patch = { type: TYPE }
     return ownership(await mergePatch(client, SECRETS, { ref: place, patch, accept: METADATA_ONLY }), place)
   } catch (error) {
-    if (isNotFound(error)) return { kind: 'missing' }
+    if (isAbsent(error)) return { kind: 'missing' }
     if (isInvalid(error)) return { kind: 'foreign' }
     if (isForbidden(error)) return { kind: 'unknown' }
     throw error
@@ -41,11 +42,14 @@ export async function lookAtWorkload(client: KubeClient, place: WorkloadPlace): 
 }
 
 function ownership({ metadata }: KubeObject, { owner }: WorkloadPlace): Look {
-  const isOurs = metadata.ownerReferences?.some(({ uid, controller }) => uid === owner.uid && controller === true)
-  if (isOurs !== true) return { kind: 'foreign' }
+  const controller = metadata.ownerReferences?.find((one) => one.controller === true)
+  if (controller?.uid !== owner.uid) return { kind: isOfItsName(controller, owner.name) ? 'collected' : 'foreign' }
   const { [DELIVERED]: attempt = '', [VERSION]: version = '0' } = metadata.annotations ?? {}
   return { kind: 'ours', resourceVersion: metadata.resourceVersion, attempt, version: Number(version) }
 }
+
+const isOfItsName = (controller: KubeOwner | undefined, name: string): boolean =>
+  controller?.kind === API_KEYS.kind && controller.apiVersion === apiVersionOf(API_KEYS) && controller.name === name
 
 /** @returns the resourceVersion over which that attempt, and no other, may deliver */
 export async function openWorkload(

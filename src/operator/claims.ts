@@ -23,6 +23,11 @@ const ownFault: Objecting = ({ objection }) => {
       return undefined
     case 'InvalidKey':
       return { reason: 'InvalidKey', message: 'publicJwk is no public key that a credential can be sealed to' }
+    case 'KeyNotFound':
+      return {
+        reason: 'KeyNotFound',
+        message: 'the ApiKey that was there when this claim was made is gone: claim anew',
+      }
     case 'NotPermitted':
       return { reason: 'NotPermitted', message: 'who claims does not hold what the key asks for' }
   }

@@ -18,6 +18,7 @@ export type LeadingParts = {
   readonly steadyMs: () => number
   readonly random: (count: number) => Uint8Array
   readonly jitter: () => number
+  readonly askedToWaitMs: (error: unknown) => number | undefined
   readonly onReconciled: (outcome: Outcome, ms: number) => void
   readonly onTrouble: (ref: KeyRef, error: unknown, retryMs: number | undefined) => void
   readonly onClaimsTrouble: (error: unknown) => void
@@ -45,6 +46,7 @@ export function startLeading(parts: LeadingParts): Leading {
     concurrency: CONCURRENCY,
     onTrouble: (key, error, retryMs) => parts.onTrouble(refOf(key), error, retryMs),
     jitter,
+    askedToWaitMs: parts.askedToWaitMs,
   })
   addAll(keys, parts.all())
   const sweep = setInterval(() => addAll(keys, parts.strays()), SWEEP_EVERY_MS)

@@ -108,11 +108,9 @@ function give(world: World, life: Life): Step[] {
   const arrived = arrivalOf(world, life)
   const waiting = world.claims.filter(({ delivered }) => delivered === undefined)
   const mayGive = mayMint(life) && !isClaimed(life) && arrived === undefined
-  const { winner, denied } = judge(
-    waiting,
-    life,
-    arrived !== undefined || world.automatic !== undefined ? 'given' : 'free',
-  )
+  // an older one has arrived and nothing more: whoever claims the one that is due waits until that is confirmed
+  const isDueGiven = arrived !== undefined && arrived.version >= life.due
+  const { winner, denied } = judge(waiting, life, isDueGiven || world.automatic !== undefined ? 'given' : 'free')
   const recipient = world.automatic ?? (winner && { kind: 'claim', claim: winner.name, claimant: winner.claimant })
   const steps: Step[] = []
   if (arrived !== undefined) steps.push({ kind: 'confirm', claimedBy: arrived.by, at: arrived.at })
@@ -124,12 +122,16 @@ function give(world: World, life: Life): Step[] {
   return [...steps, ...denied.map(denial)]
 }
 
-/** Whether a version that is stored and not confirmed has reached its owner all the same. */
-function arrivalOf({ claims, arrival }: World, life: Life): World['arrival'] {
+type Arrived = { readonly by: string; readonly at: number; readonly version: number }
+
+/** The version that is stored and not confirmed, if it has reached its owner all the same and is not about to die. */
+function arrivalOf({ claims, arrival }: World, life: Life): Arrived | undefined {
   const { current } = life.secret ?? {}
-  if (current === undefined || isHandedOver(current)) return undefined
-  const sealed = claims.find(({ delivered }) => delivered?.version === current.version)
-  return sealed?.delivered === undefined ? arrival : { by: sealed.claimant, at: sealed.delivered.at }
+  if (current === undefined || isHandedOver(current) || takeAway(life)?.kind === 'retire') return undefined
+  const { version } = current
+  const sealed = claims.find(({ delivered }) => delivered?.version === version)
+  if (sealed?.delivered !== undefined) return { by: sealed.claimant, at: sealed.delivered.at, version }
+  return arrival && { ...arrival, version }
 }
 
 const isAlive = ({ spec, declared, expired }: Life): boolean =>
@@ -152,7 +154,7 @@ function lookAgain(world: World, life: Life): number | undefined {
     secret?.previous?.validUntil,
     rotationAt({ ...life, mayRotate: mayRotate(world, life.declared) }),
     isHeld(failure) ? now + CONFLICT_MS : undefined,
-    world.workloadSecret === undefined ? undefined : now + WORKLOAD_SECRET_MS,
+    secretLookAgain(world, life),
   ]
   const ahead = moments.filter((moment) => moment !== undefined).filter((moment) => moment > now)
   return ahead.length === 0 ? undefined : Math.min(...ahead)
@@ -163,6 +165,24 @@ const CONFLICT_MS = 60_000
 
 /** Nor when somebody deletes the Secret of a workload: it is not watched. */
 const WORKLOAD_SECRET_MS = 5 * 60_000
+const COLLECTION_MS = { first: 1000, most: 30_000 }
+
+function secretLookAgain({ workloadSecret, reported }: World, life: Life): number | undefined {
+  const { declared, spec, expired, now } = life
+  if (workloadSecret === undefined || spec.state === 'Revoked' || expired) return undefined
+  if (workloadSecret !== 'collected') return now + Math.round(WORKLOAD_SECRET_MS * spread(declared.uid))
+  const waiting = reported.conditions.find(({ reason }) => reason === 'AwaitingCollection')
+  const since = waiting === undefined ? now : Date.parse(waiting.lastTransitionTime)
+  // as long again as it was waited for already
+  return now + Math.min(COLLECTION_MS.most, Math.max(COLLECTION_MS.first, now - since))
+}
+
+/** 0.8 to 1.2, of each key its own: those that began together do not stay together. */
+function spread(uid: string): number {
+  let sum = 0
+  for (let i = 0; i < uid.length; i++) sum = (sum * 31 + uid.charCodeAt(i)) % 1009
+  return 0.8 + (0.4 * sum) / 1008
+}
 
 const isHeld = (failure: Failure | undefined): boolean =>
   failure?.conflict === 'KeyIdHeld' || failure?.conflict === 'DigestHeld'

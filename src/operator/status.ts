@@ -3,8 +3,8 @@ import { conditionsOf, type Finding, formatTime } from '../core/condition.ts'
 import type { Limit } from '../core/limit.ts'
 import { effective, summary } from '../core/permission.ts'
 import { isHandedOver } from '../core/version.ts'
-import type { KeySecret } from '../resources/key-secret.ts'
-import type { ApiKeyStatus, CredentialStatus, Phase, Reported } from '../resources/key-status.ts'
+import { type KeySecret, UNRECORDED } from '../resources/key-secret.ts'
+import type { ApiKeyStatus, CredentialStatus, Person, Phase, Reported } from '../resources/key-status.ts'
 import { isClaimed, type Life } from './life.ts'
 import type { AutomaticRecipient, People, WorkloadSecret } from './world.ts'
 
@@ -35,15 +35,21 @@ export function statusOf(told: Told): ApiKeyStatus {
     phase: PHASES[ready.reason] ?? 'Failed',
     // a key ID is set once: where its digests are lost, what was said of it stays
     keyId: secret?.keyId ?? (told.failure?.reason === 'SecretMissing' ? before.keyId : undefined),
-    createdBy: { username: people.createdBy },
+    createdBy: personOf(people.createdBy),
     permissions: held,
     permissionsSummary: summary(spec.permissions, held),
     limitsSummary: limitsSummary(spec.limits),
     credential: secret && credentialOf(secret),
     observedGeneration: declared.generation,
-    conditions: conditionsOf(findings, before.conditions, { generation: declared.generation, nowMs: now }),
+    conditions: [
+      ...conditionsOf(findings, before.conditions, { generation: declared.generation, nowMs: now }),
+      ...before.conditions.filter(({ type }) => !OURS.has(type)),
+    ],
   }
 }
+
+/** What others say of a key stays. */
+const OURS = new Set(['Ready', 'Claimed', 'WithinCreatorAccess', 'ExpiringSoon', 'CredentialStored', 'Conflict'])
 
 /** The phase is only a summary of why a key is ready or not; every other reason is a failure. */
 const PHASES: Readonly<Record<string, Phase | undefined>> = {
@@ -56,6 +62,7 @@ const PHASES: Readonly<Record<string, Phase | undefined>> = {
   AwaitingHandOver: 'Pending',
   NoRecipient: 'Pending',
   SecretNotOurs: 'Pending',
+  AwaitingCollection: 'Pending',
 }
 
 function readiness(told: Told): Finding {
@@ -79,6 +86,8 @@ function awaited({ spec, due, automatic, workloadSecret }: Told): readonly [stri
   if (automatic !== undefined) return ['AwaitingHandOver', `version ${due} is on its way`]
   if (spec.delivery.kind === 'workloadSecret' && workloadSecret === 'foreign')
     return ['SecretNotOurs', notOurs(spec.delivery.secretName)]
+  if (spec.delivery.kind === 'workloadSecret' && workloadSecret === 'collected')
+    return ['AwaitingCollection', notYetCollected(spec.delivery.secretName)]
   return spec.delivery.kind === 'workloadSecret'
     ? ['NoRecipient', `version ${due} has no Secret to go to here: start standalone with --new-keys to receive it`]
     : ['AwaitingClaim', `version ${due} waits to be claimed`]
@@ -89,8 +98,10 @@ function claimedness(told: Told): Finding {
   const not = (reason: string, message: string): Finding => ({ type: 'Claimed', status: 'False', reason, message })
   if (isClaimed(told) && secret?.current !== undefined) {
     const { version, claimedBy } = secret.current
-    const [reason, how] = secret.origin === 'imported' ? ['Imported', 'imported'] : ['Claimed', 'handed over to']
-    const message = `version ${version} was ${how} ${claimedBy ?? 'its owner'}`
+    const [reason, how, word] =
+      secret.origin === 'imported' ? ['Imported', 'imported', 'by'] : ['Claimed', 'handed over', 'to']
+    const who = personOf(claimedBy)
+    const message = `version ${version} was ${how}${who === undefined ? '' : ` ${word} ${who.username}`}`
     return { type: 'Claimed', status: 'True', reason, message }
   }
   if (declared.apiKey.deleting === true) return not('KeyInactive', 'the key is being deleted')
@@ -102,8 +113,16 @@ function claimedness(told: Told): Finding {
   return not(...awaited(told))
 }
 
+/** Nobody has the name that stands for nobody. */
+const personOf = (username: string | undefined): Person | undefined =>
+  username === undefined || username === UNRECORDED ? undefined : { username }
+
 function withinAccess({ spec, people }: Told, held: readonly string[]): Finding {
   const type = 'WithinCreatorAccess'
+  if (people.held === undefined && people.createdBy === UNRECORDED) {
+    const message = 'nobody caps the key, because admission is not installed: it may do all that it asks for'
+    return { type, status: 'Unknown', reason: 'NotCapped', message }
+  }
   if (people.held === undefined) {
     return {
       type,
@@ -142,6 +161,9 @@ function expiringSoon({ spec: { expiresAt }, expired, now }: Told): Finding {
 const notOurs = (secretName: string): string =>
   `the Secret ${secretName} belongs to somebody else and is left alone: delete it, or name another in spec.delivery.secretName`
 
+const notYetCollected = (secretName: string): string =>
+  `the Secret ${secretName} is that of an ApiKey of this name that was deleted: its garbage collection is waited for`
+
 /** Only where a workload's Secret is looked after; a key whose Secret is gone goes on, since somebody may have read it. */
 function credentialStored(told: Told): readonly Finding[] {
   const { spec, workloadSecret } = told
@@ -151,6 +173,9 @@ function credentialStored(told: Told): readonly Finding[] {
 
 function storedness(told: Told, workloadSecret: WorkloadSecret, secretName: string): Omit<Finding, 'type'> {
   if (workloadSecret === 'foreign') return { status: 'False', reason: 'SecretNotOurs', message: notOurs(secretName) }
+  if (workloadSecret === 'collected') {
+    return { status: 'False', reason: 'AwaitingCollection', message: notYetCollected(secretName) }
+  }
   if (workloadSecret === 'unknown') {
     return { status: 'Unknown', reason: 'NotSeen', message: `the Secret ${secretName} can't be looked at` }
   }
@@ -179,7 +204,7 @@ function credentialOf({ current, previous }: KeySecret): CredentialStatus | unde
   return {
     version: current.version,
     issuedAt: formatTime(current.issuedAt),
-    claimedBy: { username: current.claimedBy },
+    claimedBy: personOf(current.claimedBy),
     claimedAt: formatTime(current.claimedAt),
     previousValidUntil: previous?.validUntil === undefined ? undefined : formatTime(previous.validUntil),
   }

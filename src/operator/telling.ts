@@ -22,22 +22,29 @@ const LASTING = new Set(['SecretMissing', 'SecretNotOurs'])
 
 /** The same port; what it does is told of once it is done. */
 export function telling(port: KeyPort, { note, onHandedOver, onDenied }: TellingParts): KeyPort {
-  /** The failure that was told of last, by uid. */
-  const told = new Map<string, string>()
+  /** The failure that was told of last, by name: forgotten with the ApiKey. */
+  const told = new Map<string, { readonly uid: string; readonly reason: string }>()
 
   const tellOfFailure = (ref: KeyRef, uid: string, status: ApiKeyStatus): void => {
     const failure = failureIn(status)
+    const before = told.get(nameOf(ref))
     if (failure === undefined) {
-      told.delete(uid)
+      told.delete(nameOf(ref))
       return
     }
-    if (told.get(uid) === failure.reason) return
-    told.set(uid, failure.reason)
+    const { reason } = failure
+    if (before?.uid === uid && before.reason === reason) return
+    told.set(nameOf(ref), { uid, reason })
     note({ apiKey: { ...ref, uid }, type: 'Warning', reason: failure.reason, message: failure.message })
   }
 
   return {
     ...port,
+    observe: async (ref) => {
+      const world = await port.observe(ref)
+      if (world.declared === undefined) told.delete(nameOf(ref))
+      return world
+    },
     openAttempt: async (opening) => {
       const attempt = await port.openAttempt(opening)
       return {
@@ -60,12 +67,10 @@ export function telling(port: KeyPort, { note, onHandedOver, onDenied }: Telling
       await port.report(ref, uid, status)
       tellOfFailure(ref, uid, status)
     },
-    remove: async (uid, keyId) => {
-      await port.remove(uid, keyId)
-      told.delete(uid)
-    },
   }
 }
+
+const nameOf = ({ namespace, name }: KeyRef): string => `${namespace}/${name}`
 
 function wordsFor(recipient: Recipient): string {
   if (recipient.kind === 'workloadSecret') return `the Secret ${recipient.secretName}`

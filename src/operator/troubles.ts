@@ -9,7 +9,10 @@ export type TroublesParts = {
 }
 
 export type Troubles = {
-  /** @param about what it keeps from being as it should be: constant text */
+  /**
+   * @param about what it keeps from being as it should be: constant text
+   * @param fields another `problem` is another trouble, the other fields make no difference
+   */
   readonly note: (about: string, error: unknown, fields?: Readonly<Record<string, unknown>>) => void
 }
 
@@ -27,7 +30,7 @@ export function makeTroubles({ log, count, steadyMs }: TroublesParts): Troubles 
     note: (about, error, fields = {}) => {
       const trouble = codeOf(error)
       count(trouble)
-      const kind = `${about} ${trouble}`
+      const kind = `${about} ${trouble} ${fields.problem ?? ''}`
       const last = told.get(kind)
       if (last !== undefined && steadyMs() - last.at < TELL_AGAIN_MS) {
         last.since++

@@ -46,9 +46,10 @@ export type Granting = {
 
 /**
  * The Secret that keeps the credential for a workload. missing: it is not there, or does not hold the version that was
- * handed over; foreign: somebody else's has its name; unknown: it can't be looked at.
+ * handed over; foreign: somebody else's has its name; collected: that of an ApiKey of this name that is gone, as the Secret
+ * will be soon; unknown: it can't be looked at.
  */
-export type WorkloadSecret = 'present' | 'missing' | 'foreign' | 'unknown'
+export type WorkloadSecret = 'present' | 'missing' | 'foreign' | 'collected' | 'unknown'
 
 /** An ApiKeyClaim that is not finished. */
 export type WaitingClaim = {
@@ -59,7 +60,7 @@ export type WaitingClaim = {
   /** The version that was due when the claim was made; undefined: it was made just now. */
   readonly dueWhenMade: number | undefined
   /** What is wrong with the claim whatever the key is like. */
-  readonly objection: 'NotPermitted' | 'InvalidKey' | undefined
+  readonly objection: 'NotPermitted' | 'InvalidKey' | 'KeyNotFound' | undefined
   /** The version that it holds sealed; undefined: none yet. */
   readonly delivered: { readonly version: number; readonly at: number } | undefined
 }

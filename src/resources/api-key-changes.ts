@@ -69,7 +69,7 @@ const endedIsNotRegenerated: ApiKeyChange = {
   },
   cluster: [
     {
-      rule: `self.regenerate <= oldSelf.regenerate || ${NEITHER_REVOKED}`,
+      rule: `!has(self.regenerate) || self.regenerate <= oldSelf.regenerate || ${NEITHER_REVOKED}`,
       message: REVOKED_GETS_NONE,
       field: '.regenerate',
       reason: 'FieldValueForbidden',

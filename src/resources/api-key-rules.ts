@@ -201,7 +201,7 @@ const importedIsNotRegenerated: ApiKeyRule = {
         },
   cluster: [
     {
-      rule: '!has(self.delivery) || !has(self.delivery.digest) || self.regenerate == 0',
+      rule: '!has(self.delivery) || !has(self.delivery.digest) || !has(self.regenerate) || self.regenerate == 0',
       message: REPLACE_DIGEST,
       field: '.regenerate',
     },
@@ -248,7 +248,7 @@ const rotationIsNotHasty: ApiKeyRule = {
       message: 'must be at least 1h',
     },
     {
-      rule: `!has(self.rotation) || !${celMatches('self.rotation.every', DURATION)} || !${celMatches('self.overlap', DURATION)} || duration(self.rotation.every) < duration('1h') || duration(self.overlap) < duration(self.rotation.every)`,
+      rule: `!has(self.rotation) || !has(self.overlap) || !${celMatches('self.rotation.every', DURATION)} || !${celMatches('self.overlap', DURATION)} || duration(self.rotation.every) < duration('1h') || duration(self.overlap) < duration(self.rotation.every)`,
       message: 'must be shorter than rotation.every',
       says: "'must be shorter than rotation.every, which is ' + self.rotation.every",
       field: '.overlap',

@@ -112,9 +112,11 @@ export function durationMs(text: string): number {
 /** Milliseconds since 1970; undefined for a day that the calendar does not have. */
 export function instantMs(text: string): number | undefined {
   const [year, month, day] = text.slice(0, 10).split('-').map(Number)
-  const days = new Date(Date.UTC(year ?? 0, month ?? 0, 0)).getUTCDate()
+  const lastOfMonth = new Date(0)
+  // Date.UTC takes the years 0 to 99 for those of the last century
+  lastOfMonth.setUTCFullYear(year ?? 0, month ?? 0, 0)
   const at = Date.parse(text)
-  return (day ?? 0) <= days && Number.isFinite(at) ? at : undefined
+  return (day ?? 0) <= lastOfMonth.getUTCDate() && Number.isFinite(at) ? at : undefined
 }
 
 /** `a workspace`, `an application`. */

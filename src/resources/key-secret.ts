@@ -4,6 +4,9 @@ import { type Digest, type KeyId, parseDigest, parseKeyId } from '../core/creden
 import type { Parsed } from '../core/parsed.ts'
 import { isHandedOver } from '../core/version.ts'
 
+/** Stands for whoever made or received a key where nobody writes down who that is. A user of the API server has another name. */
+export const UNRECORDED = 'unrecorded'
+
 export type CurrentDigest = {
   readonly version: number
   readonly digest: Digest

@@ -20,7 +20,8 @@ export type CredentialStatus = {
 export type ApiKeyStatus = {
   readonly phase: Phase
   readonly keyId: KeyId | undefined
-  readonly createdBy: Person
+  /** undefined: nobody wrote down who. */
+  readonly createdBy: Person | undefined
   /** Asked for, and still held by the people behind the key. */
   readonly permissions: readonly Permission[]
   readonly permissionsSummary: string
@@ -29,7 +30,13 @@ export type ApiKeyStatus = {
   /** undefined: nothing that was handed over is in force. */
   readonly credential: CredentialStatus | undefined
   readonly observedGeneration: number
-  readonly conditions: readonly Condition[]
+  /** Ours, and those that others have written. */
+  readonly conditions: readonly ReportedCondition[]
+}
+
+/** Others may write conditions too, and need not say which generation they have seen. */
+export type ReportedCondition = Omit<Condition, 'observedGeneration'> & {
+  readonly observedGeneration?: number | undefined
 }
 
 /** What is looked at of a status that was written before. */
@@ -37,7 +44,7 @@ export type Reported = {
   /** As it was read, to tell whether anything changed. */
   readonly whole: unknown
   readonly keyId: KeyId | undefined
-  readonly conditions: readonly Condition[]
+  readonly conditions: readonly ReportedCondition[]
 }
 
 const NOTHING_REPORTED: Reported = { whole: undefined, keyId: undefined, conditions: [] }
@@ -50,7 +57,7 @@ const schema = z.object({
       status: z.enum(['True', 'False', 'Unknown']),
       reason: z.string(),
       message: z.string(),
-      observedGeneration: z.number(),
+      observedGeneration: z.number().optional(),
       lastTransitionTime: z.string(),
     }),
   ),

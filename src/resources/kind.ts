@@ -23,7 +23,17 @@ export function readAs<Schema extends z.ZodType, Read>(
   const parsed = schema.safeParse(value)
   const shape = parsed.success ? [] : shapeProblems(parsed.error.issues, schema, value)
   // rules see the object as written: those that rely on a field with a problem of its own are not asked
-  const found = isObject(value) ? rules(value as z.input<Schema>, shape) : []
+  const found = isObject(value) ? rules((parsed.success ? value : withoutBlanks(value)) as z.input<Schema>, shape) : []
   if (parsed.success && found.length === 0) return { ok: true, manifest: read(parsed.data) }
-  return { ok: false, problems: inFieldOrder([...shape, ...found].slice(0, MAX_PROBLEMS), value) }
+  const named = new Set(shape.map(({ field }) => field))
+  const more = found.filter(({ field }) => !named.has(field))
+  return { ok: false, problems: inFieldOrder([...shape, ...more].slice(0, MAX_PROBLEMS), value) }
+}
+
+/** To rules a field that is left blank is not there, as on the API server; that it is blank is a problem already. */
+function withoutBlanks(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutBlanks)
+  if (!isObject(value)) return value
+  const named = Object.entries(value).filter(([, inner]) => inner !== null)
+  return Object.fromEntries(named.map(([name, inner]) => [name, withoutBlanks(inner)]))
 }

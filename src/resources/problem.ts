@@ -47,16 +47,32 @@ export const unsupported = (value: unknown, supported: readonly unknown[]): stri
 
 /** Problems in the order in which their fields are written in the object; what is missing comes after what is there. */
 export function inFieldOrder(problems: readonly FieldProblem[], value: unknown): readonly FieldProblem[] {
-  const placed = problems.map((problem) => ({ problem, place: placeOf(problem.path, value) }))
+  const placeIn = rememberedPlaces()
+  const placed = problems.map((problem) => ({ problem, place: placeOf(problem.path, value, placeIn) }))
   return placed.sort((a, b) => comparePlaces(a.place, b.place)).map(({ problem }) => problem)
 }
 
-function placeOf(path: Path, value: unknown): readonly number[] {
+type PlaceIn = (object: Readonly<Record<string, unknown>>, name: string) => number
+
+/** A mapping may have a hundred thousand fields, and a hundred of them may be wrong: it is counted through once. */
+function rememberedPlaces(): PlaceIn {
+  const known = new Map<object, ReadonlyMap<string, number>>()
+  return (object, name) => {
+    let places = known.get(object)
+    if (places === undefined) {
+      places = new Map(Object.keys(object).map((key, i) => [key, i]))
+      known.set(object, places)
+    }
+    return places.get(name) ?? Number.POSITIVE_INFINITY
+  }
+}
+
+function placeOf(path: Path, value: unknown, placeIn: PlaceIn): readonly number[] {
   let at = value
   return path.map((step) => {
-    const index = typeof step === 'number' ? step : isObject(at) ? Object.keys(at).indexOf(step) : -1
+    const place = typeof step === 'number' ? step : isObject(at) ? placeIn(at, step) : Number.POSITIVE_INFINITY
     at = at === undefined || at === null ? undefined : (at as Readonly<Record<string | number, unknown>>)[step]
-    return index === -1 ? Number.POSITIVE_INFINITY : index
+    return place
   })
 }
 

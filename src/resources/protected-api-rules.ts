@@ -82,10 +82,16 @@ function tying(routes: readonly RawRoute[], problems: readonly FieldProblem[]): 
   const sound = routes.flatMap((route, index) => (wrong.has(index) ? [] : [{ route, index }]))
   return ties(sound.map(({ route }) => route as RouteSpec)).map(({ first, second, methods }) => {
     const [one, other] = [sound[first]?.index ?? 0, sound[second]?.index ?? 0]
-    const right = `routes[${one}] and routes[${other}] answer the same requests (${methods.join(', ')}): make one differ`
+    const right = `routes[${one}] and routes[${other}] ${TIE} (${methods.join(', ')}): make one differ`
     return problemAt(['spec', 'routes', other, 'path'], invalid(sound[second]?.route.path, right))
   })
 }
+
+const TIE = 'answer the same requests'
+
+/** Whether all that is wrong is that routes tie. */
+export const isTieAlone = (problems: readonly FieldProblem[]): boolean =>
+  problems.length > 0 && problems.every(({ message }) => message.includes(TIE))
 
 /** Whether a problem lies in what a route is matched by. */
 const concernsMatching = (path: Path): boolean =>

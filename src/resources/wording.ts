@@ -19,6 +19,11 @@ import { closest } from './suggest.ts'
 /** More than anybody mends in one go; what is left is named the next time. */
 export const MAX_PROBLEMS = 100
 
+/** What would be right where an optional field is null. */
+export const BLANK = 'give it a value, or leave the field out'
+/** The same of a name in a mapping. */
+export const BLANK_ENTRY = 'is left blank: give it a value, or leave it out'
+
 type Issue = z.core.$ZodIssue
 
 /** At most one problem per field: the first that zod names is the one to mend first. */
@@ -41,6 +46,11 @@ function problemsOf(issue: Issue, schema: z.ZodType, value: unknown): readonly F
     const inSpec = path.length === 0 ? namesAt(schema, ['spec']) : []
     return issue.keys.slice(0, MAX_PROBLEMS).map((key) => problemAt([...path, key], unknownField(key, known, inSpec)))
   }
+  const [above, name] = [path.slice(0, -1), path.at(-1)]
+  if (name !== undefined && schemaAt(schema, above) instanceof z.ZodRecord && valueAt(value, path) === null) {
+    // rules of the API server name the mapping
+    return [problemAt(above, wrong(`${echo(name)} ${BLANK_ENTRY}`), [name])]
+  }
   return [problemAt(path, wording(issue, { schema, path, at: valueAt(value, path) }))]
 }
 
@@ -61,7 +71,7 @@ function wording(issue: Issue, place: Place): string {
   const { schema, path, at } = place
   if (issue.code === 'invalid_type' && issue.expected === 'never') return forbidden(issue.message)
   if (at === undefined) return required(describedAt(schema, path) ?? 'it must be given')
-  if (at === null && typeof path.at(-1) === 'string') return leftBlank(place)
+  if (at === null && typeof path.at(-1) === 'string') return leftBlank(issue, place)
   switch (issue.code) {
     case 'invalid_type':
       return wrongType(issue.expected, place)
@@ -79,8 +89,10 @@ function wording(issue: Issue, place: Place): string {
 }
 
 /** The API server takes it as left out, before anybody can ask what was meant. */
-const leftBlank = ({ schema, path }: Place): string =>
-  isOptionalAt(schema, path) ? invalid(null, 'give it a value, or leave the field out') : required('it is left blank')
+function leftBlank(issue: Issue, { schema, path }: Place): string {
+  if (!isOptionalAt(schema, path)) return required('it is left blank')
+  return issue.code === 'invalid_value' ? `${unsupported(null, issue.values)}: ${BLANK}` : invalid(null, BLANK)
+}
 
 /** What zod calls a type, and what the API server does. */
 const TYPES: Readonly<Record<string, string>> = {
@@ -160,7 +172,7 @@ const metaAt = (schema: z.ZodType, path: Path): SchemaMeta => (schemaAt(schema, 
 
 const isOptionalAt = (schema: z.ZodType, path: Path): boolean => {
   const at = wrappedAt(schema, path)
-  return at instanceof z.ZodType && at.safeParse(undefined).success
+  return at instanceof z.ZodExactOptional || (at instanceof z.ZodType && at.safeParse(undefined).success)
 }
 
 /** The schema of what stands at a path, out of its wrappings. */

@@ -70,7 +70,9 @@ export function bind(server: AnyServer, { host, port }: ListenAt): Promise<void>
         new Trouble(
           cause.code === 'EADDRINUSE' ? `port_taken_${port}` : `cannot_listen_on_${host}_${port}`,
           'stop',
-          cause,
+          cause.code === 'EADDRINUSE'
+            ? new Error(`${cause.message}; --port-offset moves all ports up`, { cause })
+            : cause,
         ),
       )
     }

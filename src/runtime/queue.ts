@@ -10,6 +10,8 @@ export type QueueParts = {
   readonly onTrouble: (key: string, error: unknown, retryMs: number | undefined) => void
   /** From 0 (inclusive) to 1: spreads what failed together. */
   readonly jitter: () => number
+  /** How long whoever failed was asked to wait before it comes again; undefined: nobody asked. */
+  readonly askedToWaitMs?: (error: unknown) => number | undefined
   readonly after?: After
 }
 
@@ -47,7 +49,8 @@ const byTimer: After = (delayMs, act) => {
   return () => clearTimeout(timer)
 }
 
-export function makeQueue({ run, concurrency, onTrouble, jitter, after = byTimer }: QueueParts): Queue {
+export function makeQueue(parts: QueueParts): Queue {
+  const { run, concurrency, onTrouble, jitter, askedToWaitMs = () => undefined, after = byTimer } = parts
   // a Set keeps the order in which keys came, and each only once
   const waiting = new Set<string>()
   const running = new Set<string>()
@@ -134,7 +137,9 @@ export function makeQueue({ run, concurrency, onTrouble, jitter, after = byTimer
     }
     const count = (failures.get(key) ?? 0) + 1
     failures.set(key, count)
-    const retryMs = error instanceof Trouble && error.fate === 'wait' ? LONGEST_BACK_OFF_MS : backOffMs(count, jitter())
+    const own = error instanceof Trouble && error.fate === 'wait' ? LONGEST_BACK_OFF_MS : backOffMs(count, jitter())
+    // not all of them at the same moment then
+    const retryMs = Math.max(own, Math.round((askedToWaitMs(error) ?? 0) * (1 + jitter() / 4)))
     if (!waiting.has(key)) addAfter(key, retryMs)
     onTrouble(key, error, stopped ? undefined : retryMs)
   }

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, ServerResponse } from 
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Check } from '../enforce/check.ts'
-import { youngCollector } from '../runtime/collect-young.ts'
+import { youngCollector } from '../runtime/collector.ts'
 import { LeanMessage } from '../runtime/lean-message.ts'
 import { bind, type ListenAt } from '../runtime/listen.ts'
 import { keep } from './handed-over.ts'

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { CHECK_PORTS, LISTENING, withUsableTls } from '../runtime/listening.ts'
 
 /** The ports of standalone before `--port-offset` is added. */
-export const PORTS = { proxy: 8080, ...CHECK_PORTS } as const
+export const PORTS = { proxy: 8080, api: 8088, ...CHECK_PORTS } as const
 
 const upstream = z.string().refine(isUpstream, {
   error: 'an http URL (https is not spoken yet) without path or password, such as http://127.0.0.1:3000',

@@ -1,8 +1,9 @@
-/** Wiring of all of it in one process: folder and store, reconciler, listeners. */
+/** Wiring of all of it in one process: folder and store, reconciler, listeners, the API of its objects. */
 import { Trouble } from '../core/trouble.ts'
-import { makeKeyIndex } from '../enforce/key-index.ts'
+import { type KeyIndex, makeKeyIndex } from '../enforce/key-index.ts'
 import { localLimiter } from '../enforce/local-limiter.ts'
 import type { Snapshot } from '../folder/accepted.ts'
+import type { Claims } from '../folder/claims.ts'
 import { makeInForce } from '../folder/in-force.ts'
 import { makeKeyPort } from '../folder/key-port.ts'
 import { type Folder, FolderUnreadable, openFolder } from '../folder/manifests.ts'
@@ -10,6 +11,7 @@ import { type NewKeys, newKeysTo, openNewKeysFile } from '../folder/new-keys.ts'
 import { openStore, type Store } from '../folder/store.ts'
 import { tellOf } from '../folder/tell.ts'
 import { type Keyring, openKeyring } from '../operator/keyring.ts'
+import type { KeyRef } from '../operator/world.ts'
 import { loadConfig } from '../runtime/config.ts'
 import { type Log, makeLog } from '../runtime/log.ts'
 import { type Metrics, makeMetrics } from '../runtime/metrics.ts'
@@ -26,10 +28,15 @@ import {
 } from '../runtime/running.ts'
 import { jitter, nowMs, nowUs, random, uuid } from '../runtime/system.ts'
 import type { WatchedTls } from '../runtime/tls.ts'
+import { claimsOf, declaredIn, enter, type Facing, restOf, TOLD } from './api.ts'
 import { StandaloneConfig } from './config.ts'
 import { type Listeners, makeListeners } from './listeners.ts'
+import type { Book } from './rest/book.ts'
+import { openToken } from './rest/token-file.ts'
 
 const COMMAND = 'keyward standalone'
+/** Claims that are past their time. */
+const SWEEP_EVERY_MS = 10_000
 
 /** Runs until it is asked to stop. Resolves to the exit code: 0, 1 where it could not run, 2 where it was called wrongly. */
 export async function runStandalone(parts: RunParts): Promise<number> {
@@ -45,7 +52,9 @@ export async function runStandalone(parts: RunParts): Promise<number> {
   if (!store.ok) return complain(parts, store.problem)
   const tls = openTlsOf(config, log)
   try {
-    return await serve({ ...parts, config, log, newKeys, store: store.value, tls })
+    const token = openToken(config.data, random)
+    if (!token.ok) return complain(parts, token.problem)
+    return await serve({ ...parts, config, log, newKeys, store: store.value, tls, token: token.value })
   } finally {
     tls?.stop()
     await store.value.close()
@@ -67,6 +76,8 @@ type Serving = RunParts & {
   readonly newKeys: NewKeys | undefined
   readonly store: Store
   readonly tls: WatchedTls | undefined
+  /** Of the API. */
+  readonly token: string
 }
 
 async function serve(parts: Serving): Promise<number> {
@@ -81,30 +92,41 @@ async function serve(parts: Serving): Promise<number> {
     tunnels: () => listeners.tunnels(),
     certificateExpiresAt: () => tls?.expiresAt(),
   })
+  const missing = () => (phase.stopping ? 'stopping' : phase.loaded ? undefined : 'the manifests are being loaded')
+  const claims: Claims = claimsOf(parts, {
+    folder,
+    onChange: (what, claim) => TOLD[what](book, claim),
+    wake: (key) => keyring.reconcile(key),
+  })
+  const { book, rest }: Facing = restOf(parts, { folder, claims, missing })
   const listeners: Listeners = makeListeners({
     config,
+    rest,
     index: () => (phase.loaded ? inForce.index() : undefined),
     limiter: localLimiter(nowUs),
     metrics,
     notes: makeNotes({ metrics, log, nowMs }),
     tls,
-    missing: () => (phase.stopping ? 'stopping' : phase.loaded ? undefined : 'the manifests are being loaded'),
+    missing,
   })
-  const keyring = keyringOf(parts, folder, keys)
-  const take = (snapshot: Snapshot) => takeOver(snapshot, { inForce, keyring, listeners, metrics, log })
+  const keyring: Keyring = keyringOf(parts, { folder, keys, claims, book })
+  const take = (snapshot: Snapshot) => takeOver(snapshot, { inForce, keyring, listeners, metrics, log, book })
   try {
     await listeners.start()
     take(await folder.rescan())
     keyring.load()
+    for (const key of claims.awaited()) keyring.reconcile(key)
     await keyring.idle()
     phase.loaded = true
     log.info({ keys: keys.size(), problems: folder.current().problems.length }, 'in force')
     const waiting = newKeys === undefined ? keysWithoutSecret(store, folder.current()) : 0
     if (waiting > 0) log.warn({ keys: waiting }, 'keys wait to be claimed: start with --new-keys FILE to receive them')
     const watching = folder.watch(take)
+    const sweeping = setInterval(() => void claims.sweep().catch(() => undefined), SWEEP_EVERY_MS)
     await aborted(stop)
     phase.stopping = true
     log.info('stopping')
+    clearInterval(sweeping)
     watching.stop()
     return 0
   } catch (error) {
@@ -117,14 +139,19 @@ async function serve(parts: Serving): Promise<number> {
   }
 }
 
-function keyringOf({ store, newKeys, log }: Serving, folder: Folder, keys: ReturnType<typeof makeKeyIndex>): Keyring {
-  const find = ({ namespace, name }: { readonly namespace: string; readonly name: string }) => {
-    const accepted = folder.current().accepted.get(`ApiKey/${namespace}/${name}`)
-    if (accepted?.parsed.kind !== 'ApiKey') return undefined
-    return { uid: accepted.uid, generation: accepted.generation, apiKey: accepted.parsed }
-  }
+type Ringing = { readonly folder: Folder; readonly keys: KeyIndex; readonly claims: Claims; readonly book: Book }
+
+function keyringOf({ store, newKeys, log }: Serving, { folder, keys, claims, book }: Ringing): Keyring {
+  const find = (ref: KeyRef) => declaredIn(folder, ref)
+  const port = makeKeyPort({ store, find, newKeys, claims, random })
   return openKeyring({
-    port: makeKeyPort({ store, find, newKeys, random }),
+    port: {
+      ...port,
+      report: async (ref, uid, status) => {
+        await port.report(ref, uid, status)
+        book.touched(`ApiKey/${ref.namespace}/${ref.name}`)
+      },
+    },
     find,
     all: () =>
       folder
@@ -163,10 +190,12 @@ type Taking = {
   readonly listeners: Listeners
   readonly metrics: Metrics
   readonly log: Log
+  readonly book: Book
 }
 
-function takeOver(snapshot: Snapshot, { inForce, keyring, listeners, metrics, log }: Taking): void {
+function takeOver(snapshot: Snapshot, { inForce, keyring, listeners, metrics, log, book }: Taking): void {
   inForce.update(snapshot)
+  enter(snapshot, book)
   for (const { accepted } of snapshot.changed) if (accepted.kind === 'ApiKey') keyring.reconcile(accepted)
   tellOf(snapshot, log)
   if (snapshot.changed.length === 0) return

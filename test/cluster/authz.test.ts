@@ -159,7 +159,7 @@ describe('authz on a cluster without an operator', () => {
     await cluster.apply(rival.replace('api.test]', 'api.test, rival.test]'))
     await authz.comesTo({ host: 'rival.test' }, '401 missing_credential')
     expect(await authz.outcome({ key })).toBe('200')
-    expect(authz.output()).toContain('host api.test belongs to ProtectedApi team/things')
+    expect(authz.output()).toContain('it already belongs to ProtectedApi team/things')
     await cluster.kubectl(['delete', 'protectedapi', '-n', 'team', 'a-rival'])
     await authz.comesTo({ host: 'rival.test' }, '403 unknown_host')
     await cluster.apply(THINGS.replace('permission: "thing:read"', 'permission: "thing:list"'))

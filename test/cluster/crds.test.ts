@@ -221,6 +221,54 @@ describe('applying', () => {
   })
 })
 
+describe('a field that is left blank', () => {
+  const limited = aKey({ customers: ['globex'], expiresAt: '2099-03-01T00:00:00Z' }, { name: 'limited' })
+  const blank = (field: string) => ({ ...limited, spec: { ...(limited.spec as Json), [field]: null } })
+  const path = () => `${pathOf(limited)}/limited`
+  const customers = async () => {
+    const { body } = await cluster.request('GET', path())
+    return (body as { readonly spec: Json }).spec.customers
+  }
+  const REFUSED = /spec\.customers: Invalid value: null: give it a value, or leave the field out/
+
+  test.each([
+    ['create', ['create']],
+    ['apply on the server', ['apply', '--server-side']],
+  ])('is refused by %s where the key is new', async (_what, args) => {
+    const { status, stderr } = await cluster.kubectl([...args, '-f', '-'], {
+      input: JSON.stringify(blank('customers')),
+    })
+    expect([status, stderr]).toEqual([1, expect.stringMatching(REFUSED)])
+  })
+
+  test('is left out by an apply of kubectl, which sends no null of a new key', async () => {
+    await cluster.apply(JSON.stringify(blank('customers')))
+    expect(await customers()).toBeUndefined()
+    await cluster.request('DELETE', path())
+  })
+
+  test('is refused by replace and by apply on the server', async () => {
+    await cluster.apply(JSON.stringify(limited))
+    const metadata = { ...(limited.metadata as Json), resourceVersion: await versionOf(path()) }
+    const replaced = await cluster.request('PUT', path(), { ...blank('customers'), metadata })
+    expect([replaced.status, messageOf(replaced)]).toEqual([422, expect.stringMatching(REFUSED)])
+    const applied = await cluster.request(
+      'PATCH',
+      `${path()}?fieldManager=flux&force=true`,
+      blank('customers'),
+      'application/apply-patch+yaml',
+    )
+    expect([applied.status, messageOf(applied)]).toEqual([422, expect.stringMatching(REFUSED)])
+    expect(await customers()).toEqual(['globex'])
+  })
+
+  test('is taken away by an apply of kubectl over a key that has it, as by any patch; not what can not be taken away', async () => {
+    await expect(cluster.apply(JSON.stringify(blank('expiresAt')))).rejects.toThrow(/expiresAt can't be removed/)
+    await cluster.apply(JSON.stringify(blank('customers')))
+    expect(await customers()).toBeUndefined()
+  })
+})
+
 describe('kubectl', () => {
   const run = async (...args: readonly string[]): Promise<string> => {
     const { stdout, stderr, status } = await cluster.kubectl(args)

@@ -78,21 +78,21 @@ describe('what does not fit is left out and named', () => {
   const acme = anAccessNamespace({ name: 'acme', type: 'organization' })
   const web = anAccessNamespace({ name: 'web', type: 'application', parent: 'acme' })
 
-  test.each<[string, AccessNamespace[], { name: string; field: string; problem: string }[]]>([
+  test.each<[string, AccessNamespace[], { name: string; reason: string; field: string; problem: string }[]]>([
     [
       'a parent that is not there',
       [anAccessNamespace({ name: 'x', type: 'application', parent: 'gone' })],
-      [{ name: 'x', field: 'parent', problem: 'there is no AccessNamespace gone' }],
+      [{ name: 'x', reason: 'ParentMissing', field: 'parent', problem: 'there is no AccessNamespace gone' }],
     ],
     [
       'no parent where one is needed',
       [anAccessNamespace({ name: 'x', type: 'workspace' })],
-      [{ name: 'x', field: 'parent', problem: 'there is no AccessNamespace ' }],
+      [{ name: 'x', reason: 'ParentMissing', field: 'parent', problem: 'there is no AccessNamespace ' }],
     ],
     [
       'an organization with a parent',
       [anAccessNamespace({ name: 'x', type: 'organization', parent: 'acme' })],
-      [{ name: 'x', field: 'parent', problem: 'an organization has no parent' }],
+      [{ name: 'x', reason: 'ParentNotAllowed', field: 'parent', problem: 'an organization has no parent' }],
     ],
     [
       'a workspace under an organization',
@@ -100,6 +100,7 @@ describe('what does not fit is left out and named', () => {
       [
         {
           name: 'x',
+          reason: 'ParentWrongType',
           field: 'parent',
           problem: 'acme is of type organization; above type workspace stands type application',
         },
@@ -114,6 +115,7 @@ describe('what does not fit is left out and named', () => {
       [
         {
           name: 'x',
+          reason: 'ParentWrongType',
           field: 'parent',
           problem: 'eu is of type workspace; above type userGroup stands type application or organization',
         },
@@ -122,7 +124,7 @@ describe('what does not fit is left out and named', () => {
     [
       'an external id of another of its type: the first has it',
       [anAccessNamespace({ name: 'x', type: 'application', parent: 'acme', externalId: 'web' })],
-      [{ name: 'x', field: 'externalId', problem: 'web is already the application web' }],
+      [{ name: 'x', reason: 'ExternalIdTaken', field: 'externalId', problem: 'web is already the application web' }],
     ],
     [
       'what hangs below one that is left out',
@@ -131,8 +133,8 @@ describe('what does not fit is left out and named', () => {
         anAccessNamespace({ name: 'w', type: 'workspace', parent: 'a' }),
       ],
       [
-        { name: 'a', field: 'parent', problem: 'there is no AccessNamespace gone' },
-        { name: 'w', field: 'parent', problem: 'a is not accepted itself' },
+        { name: 'a', reason: 'ParentMissing', field: 'parent', problem: 'there is no AccessNamespace gone' },
+        { name: 'w', reason: 'ParentNotAccepted', field: 'parent', problem: 'a is not accepted itself' },
       ],
     ],
     [
@@ -141,6 +143,7 @@ describe('what does not fit is left out and named', () => {
       [
         {
           name: 'x',
+          reason: 'ParentWrongType',
           field: 'parent',
           problem: 'x is of type application; above type application stands type organization',
         },

@@ -9,10 +9,10 @@ function aView() {
   const keys = makeKeyIndex()
   const sources = new Map<string, InForce>()
   const view = makeKeyView({ keys, inForce: (name) => sources.get(name), pause })
-  const put = (name: string, uid: string, seed = name): InForce => {
+  const put = (name: string, seed = name): InForce => {
     const credential = aCredential({ seed })
     const record = aKeyRecord({ name, keyId: credential.keyId })
-    const now = { uid, record, current: digestOf(credential), previous: undefined }
+    const now = { record, current: digestOf(credential), previous: undefined }
     sources.set(name, now)
     return now
   }
@@ -21,16 +21,16 @@ function aView() {
 
 test('a key or two are in force as soon as they are told of', () => {
   const { keys, view, put } = aView()
-  const { current, record } = put('team/a', 'u-1')
+  const { current, record } = put('team/a')
   void view.update(['team/a'])
   expect(current && keys.find(current)?.record).toBe(record)
 })
 
-test('a key that goes, or comes again under another uid, takes its digest along', () => {
+test('a key that goes, or has another digest, takes the one before along', () => {
   const { keys, sources, view, put } = aView()
-  const first = put('team/a', 'u-1')
+  const first = put('team/a')
   void view.update(['team/a'])
-  const second = put('team/a', 'u-2', 'again')
+  const second = put('team/a', 'again')
   void view.update(['team/a'])
   expect([first.current && keys.find(first.current), keys.size()]).toEqual([undefined, 1])
   expect(second.current && keys.find(second.current)?.record).toBe(second.record)
@@ -41,9 +41,9 @@ test('a key that goes, or comes again under another uid, takes its digest along'
 
 test('a digest goes to the key that waits for it as soon as the one before lets go, however late that is', async () => {
   const { keys, sources, view, put } = aView()
-  const holder = put('team/a', 'u-1', 'shared')
+  const holder = put('team/a', 'shared')
   await view.update(['team/a'])
-  const heir = put('team/b', 'u-2', 'shared')
+  const heir = put('team/b', 'shared')
   await view.update(['team/b'])
   const owner = () => holder.current && keys.find(holder.current)?.record.name
   expect(owner()).toBe('team/a')
@@ -56,7 +56,7 @@ test('a digest goes to the key that waits for it as soon as the one before lets 
 test('very many at once leave turns to others in between', async () => {
   const { keys, view, put } = aView()
   const names = Array.from({ length: 2000 }, (_, i) => `team/k-${i}`)
-  for (const [i, name] of names.entries()) put(name, `u-${i}`)
+  for (const name of names) put(name)
   for (const name of names) void view.update([name])
   const seen: number[] = []
   for (let turn = 0; turn < 4; turn++) {

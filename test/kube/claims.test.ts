@@ -11,6 +11,7 @@ import {
   regenerateWrittenAt,
 } from '../../src/kube/claims.ts'
 import type { KubeObject } from '../../src/kube/objects.ts'
+import { makeRegenerations } from '../../src/kube/regenerations.ts'
 import { isOnCurve, seal } from '../../src/kube/seal.ts'
 import { aKeyId } from '../operator/make.ts'
 import { testJwk } from '../support/cluster-home.ts'
@@ -130,16 +131,72 @@ describe('a claim without a version', () => {
     expect(at).toBe(expected === undefined ? Number.POSITIVE_INFINITY : Date.parse(expected))
   })
 
+  const regenerated = (managedFields: readonly object[], meta: object = {}, regenerate = 1): KubeObject =>
+    anObject({ spec: { regenerate } }, { generation: 2, resourceVersion: '120', managedFields, ...meta })
+  const NOT_SEEN = { regeneratedAt: undefined, claimedAt: undefined }
+  const AT_NOON = [written('2026-11-22T12:00:00Z', SPEC)]
+
   test.each([
     ['a second before', '2026-11-22T11:59:59Z', true],
     ['in the same second as', '2026-11-22T12:00:00Z', true],
     ['a second after', '2026-11-22T12:00:01Z', false],
-  ])('that was made %s the regeneration', (_what, creationTimestamp, expected) => {
-    const key = apiKey(written('2026-11-22T12:00:00Z', SPEC))
-    expect(mayPrecedeRegeneration(read({}, { creationTimestamp }), key, 1)).toBe(expected)
-    expect(mayPrecedeRegeneration(read({}, { creationTimestamp }), key, 0), 'a key that was never regenerated').toBe(
-      false,
+  ])('that was made %s the regeneration, and was not seen to be made', (_what, creationTimestamp, expected) => {
+    const claim = read({}, { creationTimestamp })
+    expect(mayPrecedeRegeneration(claim, regenerated(AT_NOON), NOT_SEEN)).toBe(expected)
+    expect(mayPrecedeRegeneration(claim, regenerated(AT_NOON, {}, 0), NOT_SEEN), 'never regenerated').toBe(false)
+    expect(mayPrecedeRegeneration(claim, regenerated(AT_NOON, { generation: 1 }), NOT_SEEN), 'made so').toBe(false)
+  })
+
+  test.each([
+    ['the claim was written later', { regeneratedAt: '99', claimedAt: '100' }, false],
+    ['the claim was written earlier', { regeneratedAt: '100', claimedAt: '99' }, true],
+    ['the claim was there before anybody watched', { regeneratedAt: '99', claimedAt: undefined }, true],
+    ['only the ApiKey as it is now was seen, before the claim', { regeneratedAt: undefined, claimedAt: '121' }, false],
+    ['only the ApiKey as it is now was seen, after the claim', { regeneratedAt: undefined, claimedAt: '119' }, true],
+  ])('within one second, or where no time is known, the order counts: %s', (_what, sights, expected) => {
+    expect(mayPrecedeRegeneration(read(), regenerated(AT_NOON), sights)).toBe(expected)
+    expect(mayPrecedeRegeneration(read(), regenerated([{}]), sights)).toBe(expected)
+  })
+
+  test('that is a second older or younger is not judged by the order in which it was seen', () => {
+    const [older, younger] = ['2026-11-22T11:59:59Z', '2026-11-22T12:00:01Z'].map((creationTimestamp) =>
+      read({}, { creationTimestamp }),
     )
+    if (older === undefined || younger === undefined) throw new Error('there are two')
+    const key = regenerated(AT_NOON)
+    expect(mayPrecedeRegeneration(older, key, { regeneratedAt: '99', claimedAt: '100' })).toBe(true)
+    expect(mayPrecedeRegeneration(younger, key, { regeneratedAt: '100', claimedAt: '99' })).toBe(false)
+  })
+})
+
+describe('when an ApiKey was regenerated', () => {
+  const anApiKey = (regenerate: number, resourceVersion: string, uid = 'u'): KubeObject =>
+    anObject({ spec: { regenerate } }, { resourceVersion, uid })
+
+  test('is known by the first sight of it, in whatever order they come', () => {
+    const sights = makeRegenerations()
+    for (const seen of [anApiKey(1, '12'), anApiKey(0, '10'), anApiKey(1, '11'), anApiKey(1, '13')]) sights.saw(seen)
+    expect(sights.seenAt(anApiKey(1, '14'))).toBe('11')
+    sights.saw(anApiKey(2, '15'))
+    sights.saw(anApiKey(1, '12'))
+    expect([sights.seenAt(anApiKey(2, '15')), sights.seenAt(anApiKey(1, '12'))]).toEqual(['15', undefined])
+  })
+
+  test('is not that of another ApiKey of its name, and is forgotten with it', () => {
+    const sights = makeRegenerations()
+    sights.saw(anApiKey(1, '11'))
+    expect(sights.seenAt(anApiKey(1, '20', 'v'))).toBeUndefined()
+    sights.saw(anApiKey(1, '20', 'v'))
+    sights.gone('team/main-1', 'u')
+    expect(sights.seenAt(anApiKey(1, '20', 'v'))).toBe('20')
+    sights.gone('team/main-1', 'v')
+    expect(sights.seenAt(anApiKey(1, '20', 'v'))).toBeUndefined()
+  })
+
+  test('is not known of one that never was', () => {
+    const sights = makeRegenerations()
+    sights.saw(anApiKey(0, '11'))
+    expect(sights.seenAt(anApiKey(0, '11'))).toBeUndefined()
   })
 })
 

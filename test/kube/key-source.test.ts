@@ -12,15 +12,15 @@ import { aCredential, NOON } from '../support/make.ts'
 const SPEC = { accessNamespace: 'acme', environment: 'production', permissions: ['thing:read', 'thing:write'] }
 type Spec = Readonly<Record<string, unknown>>
 
-function aCluster() {
+function aCluster(nowMs = () => NOON) {
   const keys = makeKeyIndex()
-  const { keptOf, declaredOf, lean } = keptForms()
+  const { keptOf, declaredOf } = keptForms()
   const apiKeys = new Map<string, DeclaredKey>()
   const secrets = new Map<string, KeptKey | Unreadable>()
   const told: string[] = []
   const log = { warn: (fields: object) => void told.push(JSON.stringify(fields)), info: () => undefined }
   const setAside = makeSetAside(log)
-  const source = makeKeySource({ keys, declared: (name) => apiKeys.get(name), setAside, lean, nowMs: () => NOON })
+  const source = makeKeySource({ keys, declared: (name) => apiKeys.get(name), setAside, nowMs })
 
   const declare = (name: string, uid: string, spec: Spec = SPEC, meta: object = {}): void => {
     const [namespace, own] = name.split('/')
@@ -178,6 +178,29 @@ describe('a key on a cluster', () => {
     expect(told.join()).toContain('spec.state')
     declare('team/main', 'u-1')
     expect([keys.find(digest)?.record.name, setAside.size()]).toEqual(['team/main', 0])
+  })
+
+  test('that a defect of ours stops is set aside by itself: others go on, and it can come again', async () => {
+    let broken = false
+    const { keys, declare, write, told, source } = aCluster(() => {
+      if (broken) throw new RangeError('a defect, with words of its own')
+      return NOON
+    })
+    const [bad, good] = [aSecret('team/bad', 'u-1'), aSecret('team/good', 'u-2')]
+    write(bad.secret)
+    write(good.secret)
+    declare('team/bad', 'u-1')
+    declare('team/good', 'u-2')
+    broken = true
+    declare('team/bad', 'u-1', { ...SPEC, permissions: ['thing:read'] })
+    await source.settled()
+    expect([keys.find(bad.digest), keys.find(good.digest)?.record.name]).toEqual([undefined, 'team/good'])
+    expect(told.map((one) => JSON.parse(one))).toEqual([
+      { kind: 'ApiKey', name: 'team/bad', problem: "it can't be worked out: RangeError" },
+    ])
+    broken = false
+    declare('team/bad', 'u-1')
+    expect(keys.find(bad.digest)?.record.name).toBe('team/bad')
   })
 
   test('imported under a new digest has the old one no more', () => {

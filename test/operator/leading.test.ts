@@ -13,6 +13,7 @@ function aLeading(home = fakeHome()) {
     all: () => [{ namespace: 'default', name: 'main' }],
     strays: () => [],
     sweepClaims: async () => undefined,
+    askedToWaitMs: () => undefined,
     nowMs: () => NOON,
     steadyMs: () => 0,
     random: (count) => {

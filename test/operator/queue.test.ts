@@ -95,6 +95,18 @@ describe('runs', () => {
   })
 })
 
+describe('a server that is busy', () => {
+  test('is left alone for as long as it asks for, or for longer', async () => {
+    const { after, delays } = timers()
+    const askedToWaitMs = (error: unknown) => (error === 'busy' ? 2000 : undefined)
+    const queue = queueOf({ after, askedToWaitMs, jitter: () => 1, run: (key) => Promise.reject(key) })
+    queue.add('busy')
+    queue.add('broken')
+    await queue.idle()
+    expect(delays()).toEqual([2500, 50])
+  })
+})
+
 describe('delays', () => {
   test('a run says when it is to be run again', async () => {
     const { after, delays, fire } = timers()

@@ -167,9 +167,33 @@ describe('phase and conditions', () => {
       'Active',
       { Ready: 'True Active', Claimed: 'True Claimed', WithinCreatorAccess: 'True WithinAccess' },
     ],
+    [
+      'a key of people whom nobody wrote down says that nobody caps it',
+      aWorld({ secret: aSecret(), people: { createdBy: 'unrecorded', held: undefined } }),
+      'Active',
+      { Ready: 'True Active', Claimed: 'True Claimed', WithinCreatorAccess: 'Unknown NotCapped' },
+    ],
   ] as const)('%s', (_sentence, world, phase, said) => {
     const status = statusOf(world)
     expect([status.phase, reasons(status)]).toEqual([phase, { ...unsaid, ...said }])
+  })
+
+  test('whom nobody wrote down is not named', () => {
+    const current = aVersion(1, '1', { claimedBy: 'unrecorded' })
+    const status = statusOf(
+      aWorld({ secret: aSecret({ current }), people: { createdBy: 'unrecorded', held: undefined } }),
+    )
+    expect([status.createdBy, status.credential?.claimedBy]).toEqual([undefined, undefined])
+    const messages = Object.fromEntries(status.conditions.map(({ type, message }) => [type, message]))
+    expect([messages.Claimed, messages.WithinCreatorAccess]).toEqual([
+      'version 1 was handed over',
+      'nobody caps the key, because admission is not installed: it may do all that it asks for',
+    ])
+    expect(JSON.stringify(status)).not.toContain('unrecorded')
+    const imported = statusOf(aWorld({ spec: { delivery: IMPORTED }, secret: anImportedSecret() }))
+    expect(imported.conditions.find(({ type }) => type === 'Claimed')?.message).toBe(
+      'version 1 was imported by ben@example.com',
+    )
   })
 
   test('a hand-over that fails is named in the status, and the old secret goes on', () => {

@@ -51,4 +51,21 @@ describe('events', () => {
       ['Warning', 'Conflict', 'delivery.digest is in use by another ApiKey, which goes on'],
     ])
   })
+
+  test('forget a failure with its ApiKey, though nothing was ever kept of it', async () => {
+    const { home, happenings, settle } = aTold()
+    const failing = anApiKey({ delivery: IMPORTED })
+    home.declare({ ...failing, name: 'first' }, 'uid-0')
+    await reconcile(
+      { port: home.port(), nowMs: () => NOON, random: () => new Uint8Array(64) },
+      { ...REF, name: 'first' },
+    )
+    home.declare(failing, 'uid-1')
+    await settle()
+    home.withdraw(REF)
+    await settle()
+    home.declare(anApiKey({ delivery: IMPORTED, permissions: ['customer:write'] }), 'uid-1')
+    await settle()
+    expect(happenings.map(({ reason }) => reason)).toEqual(['Conflict', 'Conflict'])
+  })
 })

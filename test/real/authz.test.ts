@@ -254,9 +254,12 @@ describe.runIf(process.getuid?.() === 0)('authz that may not write', () => {
 
 describe('a start of authz', () => {
   test('that is called wrongly names every problem and exits 2', () => {
-    const { status, stderr } = run('authz', '--tls-cert', '/nowhere/tls.crt', '--port-offset', 'x')
+    const { status, stderr } = run(
+      ...['authz', '--manifests', '/nowhere', '--namespace', 'team'],
+      ...['--tls-cert', '/nowhere/tls.crt', '--port-offset', 'x'],
+    )
     expect(status).toBe(2)
-    for (const flag of ['--manifests', '--data', '--port-offset']) expect(stderr).toContain(flag)
+    for (const flag of ['--data', '--namespace', '--port-offset']) expect(stderr).toContain(`${flag} (KEYWARD_`)
     expect(stderr).toContain("--tls-cert (KEYWARD_TLS_CERT): /nowhere/tls.crt: can't be read (ENOENT)")
     expect(stderr).toContain('--tls-key (KEYWARD_TLS_KEY): the file with the private key is needed beside --tls-cert')
   })

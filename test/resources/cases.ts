@@ -51,6 +51,10 @@ export const anApi = (spec: Fields = {}): Fields => ({
 
 const routed = (...routes: readonly unknown[]): Fields => anApi({ routes })
 
+const ROTATES = { delivery: { secretName: 'a' }, rotation: { every: '720h' } }
+const ONE = { resource: 'workspace', id: 'id', reach: { workspace: 'lineage' } }
+const CLAIM_NAMES = { accessNamespace: 'ns', permissions: 'scope' }
+const JWKS = '{"keys": [{"kty": "EC"}]}'
 const LIST = { resource: 'workspace', reach: { workspace: 'lineage', application: 'within' } }
 
 export const anIssuer = (spec: Fields = {}): Fields => ({
@@ -423,12 +427,6 @@ const KEYS: readonly Bad[] = [
     'Too long: may not be more than 128 bytes: it has 129',
   ],
   ['no customer', aKey({ customers: [] }), 'spec.customers', 'at least 1 item'],
-  [
-    'customers left blank',
-    aKey({ customers: null }),
-    'spec.customers',
-    'null: give it a value, or leave the field out',
-  ],
   ['a customer with a comma', aKey({ customers: ['a,b'] }), 'spec.customers[0]', 'letters, digits and . _ ~ - only'],
   [
     'the same customer twice',
@@ -563,7 +561,6 @@ const KEYS: readonly Bad[] = [
     'spec.state',
     '"suspended": supported values: "Active", "Suspended", "Revoked"',
   ],
-  ['a state left blank', aKey({ state: null }), 'spec.state', 'give it a value'],
   [
     'regenerate below zero',
     aKey({ regenerate: -1 }),
@@ -812,9 +809,104 @@ const NAMESPACES: readonly Bad[] = [
   ],
 ]
 
+const listed = (fields: Fields): Fields => routed({ path: '/v1/{id}', permission: 'a:b', ...fields })
+
+/** Whoever left a limit blank would have a key without it. */
+const BLANK: readonly Bad[] = (
+  [
+    ['a display name', aKey({ displayName: null }), 'displayName'],
+    ['customers', aKey({ customers: null }), 'customers'],
+    ['an expiry', aKey({ expiresAt: null }), 'expiresAt'],
+    ['a rate', aKey({ rateLimit: null }), 'rateLimit'],
+    ['a burst', aKey({ rateLimit: { requests: 9, per: '1s', burst: null } }), 'rateLimit.burst'],
+    ['a quota', aKey({ quota: null }), 'quota'],
+    ['address blocks', aKey({ allowedCIDRs: null }), 'allowedCIDRs'],
+    ['a state', aKey({ state: null }), 'state'],
+    ['regenerate', aKey({ regenerate: null }), 'regenerate'],
+    ['an overlap', aKey({ overlap: null }), 'overlap'],
+    ['an overlap of a key that rotates', aKey({ ...ROTATES, overlap: null }), 'overlap'],
+    ['a rotation', aKey({ rotation: null }), 'rotation'],
+    ['a delivery', aKey({ delivery: null }), 'delivery'],
+    ['a Secret', aKey({ delivery: { secretName: null, ...IMPORTED } }), 'delivery.secretName'],
+    ['a digest', aKey({ delivery: { secretName: 'a', digest: null } }), 'delivery.digest'],
+    ['regenerate of an imported key', aKey({ delivery: IMPORTED, regenerate: null }), 'regenerate'],
+    ['a key ID', aKey({ delivery: { digest: DIGEST, keyId: null } }), 'delivery.keyId'],
+    ['a parent', aNamespace({ type: 'organization', parent: null }), 'parent'],
+    ['the parent of a workspace', aNamespace({ type: 'workspace', parent: null }), 'parent'],
+    ['an external id', aNamespace({ type: 'organization', externalId: null }), 'externalId'],
+    ['a version', aClaim({}, { version: null }), 'version'],
+    ['a key type of an exporter', aClaim({ kid: null }), 'publicJwk.kid'],
+    ['names of permissions', anApi({ permissions: null }), 'permissions'],
+    ['a title', anApi({ permissions: [{ name: 'a:b', title: null }] }), 'permissions[0].title'],
+    ['tokens', anApi({ tokens: null }), 'tokens'],
+    ['unmatched', anApi({ unmatched: null }), 'unmatched'],
+    ['preflight', anApi({ preflight: null }), 'preflight'],
+    ['a failure mode', anApi({ failureMode: null }), 'failureMode'],
+    ['what counts where Redis is out of reach', anApi({ failureMode: { limits: null } }), 'failureMode.limits'],
+    ['what is stale', anApi({ failureMode: { stale: null } }), 'failureMode.stale'],
+    ['how old news may be', anApi({ failureMode: { stale: { after: null } } }), 'failureMode.stale.after'],
+    // biome-ignore lint/suspicious/noThenProperty: the field's name in the published resource
+    ['what happens with old news', anApi({ failureMode: { stale: { then: null } } }), 'failureMode.stale.then'],
+    ['methods', listed({ methods: null }), 'routes[0].methods'],
+    ['public', listed({ public: null }), 'routes[0].public'],
+    ['authenticated', listed({ authenticated: null }), 'routes[0].authenticated'],
+    ['a permission', listed({ permission: null, public: true }), 'routes[0].permission'],
+    ['permissions by method', listed({ permissionByMethod: null }), 'routes[0].permissionByMethod'],
+    ['a resource', listed({ resource: null }), 'routes[0].resource'],
+    ['an id', listed({ ...LIST, id: null, narrow: { query: 'id' } }), 'routes[0].id'],
+    ['reach', listed({ reach: null }), 'routes[0].reach'],
+    [
+      'the reach of a type',
+      listed({ ...ONE, reach: { workspace: 'lineage', application: null } }),
+      'routes[0].reach.application',
+    ],
+    ['narrow', listed({ ...ONE, narrow: null }), 'routes[0].narrow'],
+    ['the narrow of a list', listed({ ...LIST, narrow: null }), 'routes[0].narrow'],
+    ['a query', listed({ ...LIST, narrow: { query: null, upstream: true } }), 'routes[0].narrow.query'],
+    ['a filter', listed({ ...LIST, narrow: { query: 'id', filter: null } }), 'routes[0].narrow.filter'],
+    ['an upstream', listed({ ...LIST, narrow: { query: 'id', upstream: null } }), 'routes[0].narrow.upstream'],
+    ['a customer', listed({ customer: null }), 'routes[0].customer'],
+    [
+      'customers at the upstream',
+      listed({ customer: 'id', customersAtUpstream: null }),
+      'routes[0].customersAtUpstream',
+    ],
+    ['where keys are fetched', anIssuer({ jwksUri: null, jwks: JWKS }), 'jwksUri'],
+    ['keys', anIssuer({ jwks: null }), 'jwks'],
+    ['the claim of the environment', anIssuer({ claims: { ...CLAIM_NAMES, environment: null } }), 'claims.environment'],
+    ['the claim of customers', anIssuer({ claims: { ...CLAIM_NAMES, customers: null } }), 'claims.customers'],
+    ['how old a token may be', anIssuer({ maxTokenAge: null }), 'maxTokenAge'],
+    ['the type of tokens', anIssuer({ typ: null }), 'typ'],
+    ['how far clocks may be off', anIssuer({ clockTolerance: null }), 'clockTolerance'],
+  ] as const
+).map(([what, value, field]) => [`${what} left blank`, value, `spec.${field}`, 'null: '])
+
+const BLANK_ENTRIES: readonly Bad[] = [
+  [
+    'the permission of a method left blank',
+    listed({ permission: undefined, permissionByMethod: { '*': 'a:b', DELETE: null } }),
+    'spec.routes[0].permissionByMethod',
+    'Invalid value: "DELETE" is left blank: give it a value, or leave it out',
+  ],
+]
+
 const CLAIMS: readonly Bad[] = [
   ['a private key', aClaim({ d: 's'.repeat(43) }), 'spec.publicJwk.d', 'this is a private key'],
-  ['a private key that is empty', aClaim({ d: null }), 'spec.publicJwk.d', 'this is a private key'],
+  ['a private key that is empty', aClaim({ d: null }), 'spec.publicJwk.d', 'Forbidden: this is a private key'],
+  ['a private key that is a number', aClaim({ d: 7 }), 'spec.publicJwk.d', 'Forbidden: this is a private key'],
+  ['a private key that is a list', aClaim({ d: ['a'] }), 'spec.publicJwk.d', 'Forbidden: this is a private key'],
+  [
+    'a private key that is a mapping',
+    aClaim({ d: { a: 'b' } }),
+    'spec.publicJwk.d',
+    'Forbidden: this is a private key',
+  ],
+  [
+    'a private key of 65 letters',
+    aClaim({ d: 's'.repeat(65) }),
+    'spec.publicJwk.d',
+    'Forbidden: this is a private key',
+  ],
   ['an RSA key', aClaim({ kty: 'RSA' }), 'spec.publicJwk.kty', '"RSA": supported values: "EC"'],
   ['another curve', aClaim({ crv: 'P-384' }), 'spec.publicJwk.crv', 'supported values: "P-256"'],
   ['a coordinate that is short', aClaim({ x: 'a'.repeat(42) }), 'spec.publicJwk.x', '43 characters of base64url'],
@@ -1398,6 +1490,8 @@ export const BAD: readonly Bad[] = [
   ...MISTAKES,
   ...NAMESPACES,
   ...CLAIMS,
+  ...BLANK,
+  ...BLANK_ENTRIES,
   ...APIS,
   ...ROUTES,
   ...ISSUERS,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { ApiKey } from '../../src/resources/api-key.ts'
-import { grantedKey, wordsOf } from '../../src/resources/granted-key.ts'
+import { grantedKeys, wordsOf } from '../../src/resources/granted-key.ts'
 
 const SPEC = {
   accessNamespace: 'acme',
@@ -15,6 +15,7 @@ const SPEC = {
   regenerate: 1,
   overlap: '24h',
 }
+const grantedKey = grantedKeys()
 type Spec = Partial<Record<keyof typeof SPEC, unknown>>
 
 const inForce = (granted: Spec, declared: Spec, deleting = false): ApiKey => {

@@ -29,6 +29,42 @@ describe('a manifest', () => {
     expect(problems.find((problem) => problem.field === field)?.message).toContain(words)
   })
 
+  test.each([
+    ['a text', { displayName: null }, 'Invalid value: null: give it a value, or leave the field out'],
+    [
+      'a word of several',
+      { state: null },
+      'Unsupported value: null: supported values: "Active", "Suspended", "Revoked": give it a value, or leave the field out',
+    ],
+    ['what must be there', { permissions: null }, 'Required value: it is left blank'],
+  ])('%s that is left blank is told what to do', (_what, spec, message) => {
+    expect(problemsOf(aKey(spec)).map((problem) => problem.message)).toEqual([message])
+  })
+
+  test('of a hundred thousand unknown fields the first hundred are told of', () => {
+    const unknown = Object.fromEntries(Array.from({ length: 100_000 }, (_, i) => [`x${i}`, 1]))
+    const problems = problemsOf(aKey(unknown))
+    expect(problems).toHaveLength(100)
+    expect(problems[99]).toMatchObject({
+      field: 'spec.x99',
+      message: expect.stringMatching(/^Unknown field: known here: /),
+    })
+  })
+
+  test('the fields of a mapping are gone through a few times, however many of them are wrong', () => {
+    const unknown = Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`x${i}`, 1]))
+    const { spec, ...key } = aKey(unknown)
+    let times = 0
+    const counted = new Proxy(spec as object, {
+      ownKeys: (target) => {
+        times += 1
+        return Reflect.ownKeys(target)
+      },
+    })
+    expect(problemsOf({ ...key, spec: counted })).toHaveLength(100)
+    expect(times).toBeLessThan(10)
+  })
+
   test('what is refused for one reason is refused for that reason only', () => {
     const several = BAD.filter(([, value]) => problemsOf(value).length > 1).map(([what]) => what)
     // an unknown name in the place of one that must be there is two mistakes

@@ -25,11 +25,6 @@ export const ELSEWHERE: readonly Elsewhere[] = [
     cases: ['an expired key regenerated'],
   },
   {
-    answer: 'takes it',
-    why: 'the API server drops a null before any rule sees it, as a patch does that takes a field away',
-    cases: ['customers left blank', 'a state left blank', 'a private key that is empty'],
-  },
-  {
     answer: 'own words',
     why: 'kind and version stand in the path of a request, which is that of an ApiKey here',
     cases: ['another version', 'no version', 'another kind', 'a kind of Object.prototype', 'no kind'],

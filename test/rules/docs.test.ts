@@ -6,6 +6,9 @@ import { z } from 'zod'
 import { AuthzConfig } from '../../src/authz/run.ts'
 import { DENIALS } from '../../src/core/denial.ts'
 import { UPSTREAM_HEADERS } from '../../src/core/headers.ts'
+import { OPERATOR_PORTS } from '../../src/operator/config.ts'
+import { OPERATOR_METRICS } from '../../src/operator/metrics.ts'
+import { OperatorConfig } from '../../src/operator/run.ts'
 import { readDocuments } from '../../src/resources/document.ts'
 import { KINDS, parseManifest } from '../../src/resources/manifest.ts'
 import { flagOf, variableOf } from '../../src/runtime/config.ts'
@@ -20,6 +23,8 @@ const operations = read('docs/operations.md')
 const PAGES = ['README.md', ...readdirSync(join(root, 'docs'), { recursive: true }).map((page) => `docs/${page}`)]
   .filter((name) => name.endsWith('.md'))
   .sort()
+
+type Metrics = Readonly<Record<string, { readonly labels: readonly string[] }>>
 
 /** Secrets: a flag is seen by every process of the machine. */
 const FOR_NO_FLAG = new Set(['redisPassword'])
@@ -61,8 +66,20 @@ describe('the docs', () => {
     for (const port of Object.values(PORTS)) expect(operations).toContain(`| ${port} |`)
   })
 
-  test('name every metric with its labels', () => {
-    for (const [name, { labels }] of Object.entries(METRICS)) {
+  test('name every option and port of the operator', () => {
+    const rows = operations.split('\n')
+    for (const option of Object.keys(OperatorConfig.shape)) {
+      const row = rows.find((line) => line.startsWith(`| \`${flagOf(option)}\` | \`${variableOf(option)}\` |`))
+      expect([option, row]).toEqual([option, expect.any(String)])
+    }
+    for (const port of Object.values(OPERATOR_PORTS)) expect(operations).toContain(`| ${port} |`)
+  })
+
+  test.each([
+    ['authz and standalone', METRICS],
+    ['the operator', OPERATOR_METRICS],
+  ])('name every metric of %s with its labels', (_of, metrics: Metrics) => {
+    for (const [name, { labels }] of Object.entries(metrics)) {
       expect(operations).toContain(`| \`${name}\` | ${labels.join(', ')}${labels.length === 0 ? '' : ' '}|`)
     }
   })
@@ -152,7 +169,9 @@ describe('the page of a kind', () => {
   const pages = [
     ['AccessNamespace', 'access-namespace'],
     ['ApiKey', 'api-key'],
+    ['ApiKeyClaim', 'api-key-claim'],
     ['ProtectedApi', 'protected-api'],
+    ['TokenIssuer', 'token-issuer'],
   ] as const
 
   test.each(pages)('%s names every field with its bounds, and no other', (kind, page) => {

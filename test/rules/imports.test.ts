@@ -67,7 +67,8 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   console: ['core', 'resources', 'runtime', 'enforce'],
   'console/web': [],
   cli: ['core', 'resources', 'runtime', 'enforce'],
-  standalone: ['core', 'resources', 'runtime', 'enforce'],
+  standalone: ['core', 'resources', 'runtime', 'enforce', 'standalone/rest'],
+  'standalone/rest': ['core', 'resources', 'resources/crd', 'runtime'],
 }
 
 /** Packages that only some places may know; any other package is open to runtime, the adapters and the parts. */
@@ -87,6 +88,8 @@ const EXCEPTIONS: readonly { readonly from: string; readonly to: RegExp }[] = [
   { from: 'standalone/run.ts', to: /./ },
   // the listeners' half of the wiring of standalone
   { from: 'standalone/listeners.ts', to: /^(authz|sidecar)\// },
+  // and the API's half
+  { from: 'standalone/api.ts', to: /^(folder|kube|operator)\// },
   { from: 'main.ts', to: /^(core|runtime|cli|folder)\/|\/run\.ts$/ },
 ]
 

@@ -257,14 +257,15 @@ describe('the sources', () => {
   test('reveal a plaintext only where a key is handed over', () => {
     expect(holding(/\.reveal\(\)/)).toEqual([
       'cli/generate.ts',
+      'cli/hand-out.ts',
       'folder/new-keys.ts',
       'kube/seal.ts',
       'kube/workload-secret.ts',
     ])
   })
 
-  test('make a plaintext only where a key is minted', () => {
-    expect(holding(/new Plaintext\(/)).toEqual(['cli/generate.ts', 'operator/hand-over.ts'])
+  test('make a plaintext only where a key is minted, or opened by whom it was sealed for', () => {
+    expect(holding(/new Plaintext\(/)).toEqual(['cli/generate.ts', 'cli/sealed.ts', 'operator/hand-over.ts'])
   })
 
   test('print nothing but through the log and the streams that main.ts passes in', () => {

@@ -29,13 +29,15 @@ type Line = {
 export const OPERATOR = 'system:serviceaccount:keyward-system:keyward-operator'
 export const AUTHZ = 'system:serviceaccount:keyward-system:keyward-authz'
 
-/** The log without what is about one Secret, whose content is no secret to those who may read the log of its bodies. */
-export const auditWithout = (cluster: Pick<Cluster, 'auditLog'>, secret: string): string =>
+/** The log without what is about these Secrets, whose content is no secret to those who may read the log of its bodies. */
+export const auditWithout = (cluster: Pick<Cluster, 'auditLog'>, secrets: readonly string[]): string =>
   cluster
     .auditLog()
     .split('\n')
     .filter((line) =>
-      parsed(line).every(({ objectRef }) => objectRef?.resource !== 'secrets' || objectRef.name !== secret),
+      parsed(line).every(
+        ({ objectRef }) => objectRef?.resource !== 'secrets' || !secrets.includes(objectRef.name ?? ''),
+      ),
     )
     .join('\n')
 

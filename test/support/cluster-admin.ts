@@ -61,7 +61,8 @@ export function adminOf(plane: Reached, dir: string): Admin {
     deployKeyward: async () => {
       const files = keywardManifests()
       if (files.length === 0) return
-      await applied(['--server-side', ...files.flatMap((file) => ['-f', file])])
+      // as people do it, so that applying them once more warns of nothing
+      await applied(files.flatMap((file) => ['-f', file]))
       await until('the definitions are served', () => areEstablished(request), SERVED_WITHIN_MS)
     },
     etcdIsUp: () => isOk(`${plane.etcdUrl}/health`, agent),

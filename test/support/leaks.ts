@@ -7,12 +7,20 @@ const TELLING = 16
 /** In which forms the random part of the credential, or a good piece of it, stands in the bytes. */
 export function leaksOf(credential: Credential, bytes: Buffer): readonly string[] {
   const secret = secretOf(credential)
-  const lower = Buffer.from(bytes.toString('latin1').toLowerCase(), 'latin1')
+  const lower = lowerOf(bytes)
   return pieces(secret).flatMap((piece) =>
     Object.entries(formsOf(piece)).flatMap(([form, text]) =>
       (form.endsWith('(any case)') ? lower : bytes).includes(text) ? [`${form}: from ${secret.indexOf(piece)}`] : [],
     ),
   )
+}
+
+/** Several credentials are looked for in the same bytes. */
+const lowered = new WeakMap<Buffer, Buffer>()
+const lowerOf = (bytes: Buffer): Buffer => {
+  const lower = lowered.get(bytes) ?? Buffer.from(bytes.toString('latin1').toLowerCase(), 'latin1')
+  lowered.set(bytes, lower)
+  return lower
 }
 
 const pieces = (secret: string): string[] => [0, 12, 24, 33].map((start) => secret.slice(start, start + TELLING))

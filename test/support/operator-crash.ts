@@ -5,7 +5,7 @@ import type { KeySecret } from '../../src/resources/key-secret.ts'
 import { type Claim, claim } from './claimant.ts'
 import type { Cluster } from './cluster.ts'
 import { applyKey, deleteKey, editKey, getKey, keptKeys, keptOf, untilReady, workloadSecret } from './cluster-keys.ts'
-import { type KillProxy, type Phase, startKillProxy } from './kill-proxy.ts'
+import { type KillProxy, startKillProxy } from './kill-proxy.ts'
 import { type Operator, startOperator } from './operator.ts'
 import { until } from './until.ts'
 
@@ -229,43 +229,4 @@ function lost({ name, key, version }: Given, secrets: readonly KeySecret[]): rea
   if (current === undefined || current.version > version) return []
   const isGood = [current, previous].some((one) => one?.digest === digestIn(key))
   return isGood ? [] : [`what was delivered of ${name} is not what is stored`]
-}
-
-export type Killed = { readonly what: string; readonly convergedMs: number }
-
-/** One scenario, killed at its n-th write; undefined: it has no such write. */
-export async function killedOnce(
-  {
-    cluster,
-    succession,
-    scenario,
-  }: { readonly cluster: Cluster; readonly succession: Succession; readonly scenario: Scenario },
-  life: Life,
-  { n, phase }: { readonly n: number; readonly phase: Phase },
-): Promise<Killed | undefined> {
-  await scenario.before(cluster, life)
-  const { operator, proxy } = succession.leader()
-  await until('nothing is under way', async () => (await operator.metric('keyward_operator_queue_depth')) === 0)
-  const killed = proxy.killAt(n, phase, () => operator.process.signal('SIGKILL'))
-  await scenario.change(cluster, life)
-  const settled = scenario.settled(cluster, life).then(() => undefined)
-  // judged below, once somebody else leads
-  settled.catch(() => undefined)
-  const what = await Promise.race([killed, settled])
-  if (what === undefined) {
-    proxy.letLive()
-    return undefined
-  }
-  expectSound(`${scenario.name}, ${phase} ${what}`, await broken(cluster, [life]))
-  await succession.next()
-  const leadsAt = performance.now()
-  await scenario.settled(cluster, life).catch((error: unknown) => {
-    throw new Error(`${scenario.name}, ${phase} ${what}: ${String(error)}\n${succession.leader().operator.output()}`)
-  })
-  expectSound(`${scenario.name}, ${phase} ${what}, settled`, await broken(cluster, [life]))
-  return { what: `${scenario.name}: ${phase} ${what}`, convergedMs: performance.now() - leadsAt }
-}
-
-function expectSound(when: string, problems: readonly string[]): void {
-  if (problems.length > 0) throw new Error(`${when}: ${problems.join('; ')}`)
 }

@@ -4,7 +4,8 @@ import { claim } from './claimant.ts'
 import type { Cluster } from './cluster.ts'
 import { applyKey, deleteKey, editKey, type KeyObject, keptKeys } from './cluster-keys.ts'
 import type { Phase } from './kill-proxy.ts'
-import { broken, type Life, type Succession } from './operator-crash.ts'
+import type { Field } from './killed-together.ts'
+import { broken, type Life } from './operator-crash.ts'
 import { until } from './until.ts'
 
 export type Kills = {
@@ -22,8 +23,6 @@ const KEYS_AT_ONCE = 6
 const LATEST_WRITE = 25
 /** Nothing is written for so long: whoever was to be killed in the middle of something is killed at rest. */
 const AT_REST_MS = 1500
-
-type Field = { readonly cluster: Cluster; readonly succession: Succession; readonly lives: Life[] }
 
 /** One thing that somebody does to a key; what it leads to is not waited for. */
 type Act = (cluster: Cluster, life: Life) => Promise<unknown>
@@ -73,7 +72,7 @@ async function killRound({
   )
   lives.push(...round)
   const phase = PHASES[randomInt(PHASES.length)] ?? 'before'
-  const killed = proxy.killAt(randomInt(LATEST_WRITE), phase, () => operator.process.signal('SIGKILL'))
+  const killed = proxy.killAt({ n: randomInt(LATEST_WRITE), phase }, () => operator.process.signal('SIGKILL'))
   await Promise.all(round.map((life) => live(cluster, life)))
   const rested = new Promise<undefined>((resolve) => setTimeout(resolve, AT_REST_MS, undefined))
   const what = await Promise.race([killed, rested])

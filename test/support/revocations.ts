@@ -4,6 +4,7 @@ import { onTestFinished } from 'vitest'
 import type { Cluster } from './cluster.ts'
 import type { ClusterAuthz } from './cluster-authz.ts'
 import { editSpec, expectOk, type GrantedKey, grantKey } from './granted-keys.ts'
+import { until } from './until.ts'
 
 export type Load = {
   /** Revokes a key, and resolves to the milliseconds until the last request with it that was let through; 0: none was. */
@@ -26,6 +27,9 @@ const CONNECTIONS = 4
 /** A revocation is over when none of all these was let through any more. */
 const QUIET_MS = 250
 const TICK_MS = 4
+/** So many answers of each authz are waited for, before and after. */
+const SEEN_BY_EACH = 8
+const GIVEN_UP_MS = 20_000
 
 /** Half of all requests are about the key that is revoked, evenly over all authz. */
 export function startLoad({ cluster, authz, others, perSecond }: LoadParts): Load {
@@ -35,6 +39,9 @@ export function startLoad({ cluster, authz, others, perSecond }: LoadParts): Loa
   }))
   let victim: GrantedKey | undefined
   let lastAccepted = Number.NEGATIVE_INFINITY
+  /** Answers about the key that is revoked: those that let it through, and those since that did not. */
+  let accepted = 0
+  let refusedSince = 0
   let refusedOthers = 0
   let sent = 0
   const startedAt = performance.now()
@@ -52,6 +59,13 @@ export function startLoad({ cluster, authz, others, perSecond }: LoadParts): Loa
     return statusCode === 200
   }
 
+  const noteVictim = (passed: boolean): void => {
+    refusedSince = passed ? 0 : refusedSince + 1
+    if (!passed) return
+    accepted++
+    lastAccepted = performance.now()
+  }
+
   const askOne = async (): Promise<void> => {
     const turn = sent++
     const replica = turn % replicas.length
@@ -61,7 +75,7 @@ export function startLoad({ cluster, authz, others, perSecond }: LoadParts): Loa
     if (key === undefined) return
     const passed = await isLetThrough(replica, key)
     if (asked === undefined) refusedOthers += passed ? 0 : 1
-    else if (passed && asked === victim) lastAccepted = performance.now()
+    else if (asked === victim) noteVictim(passed)
   }
 
   const failures: unknown[] = []
@@ -69,7 +83,6 @@ export function startLoad({ cluster, authz, others, perSecond }: LoadParts): Loa
     const due = ((performance.now() - startedAt) / 1000) * perSecond
     while (sent < due) askOne().catch((error) => failures.push(error))
   }, TICK_MS)
-  const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
   const stop = async () => {
     clearInterval(timer)
@@ -79,16 +92,16 @@ export function startLoad({ cluster, authz, others, perSecond }: LoadParts): Loa
 
   return {
     revoke: async (granted, how) => {
-      lastAccepted = Number.NEGATIVE_INFINITY
+      accepted = 0
       victim = granted
-      await pause(60)
-      if (lastAccepted === Number.NEGATIVE_INFINITY)
-        throw new Error(`${granted.name} was refused before it was revoked`)
+      const enough = authz.length * SEEN_BY_EACH
+      await until(`${granted.name} is let through before it is revoked`, () => accepted >= enough)
       if (how === 'delete') await expectOk(cluster, 'DELETE', granted.path)
       else await editSpec(cluster, granted, { state: 'Revoked' })
       const answeredAt = performance.now()
-      do await pause(QUIET_MS / 5)
-      while (performance.now() - Math.max(lastAccepted, answeredAt) < QUIET_MS)
+      refusedSince = 0
+      const isQuiet = () => refusedSince >= enough && performance.now() - Math.max(lastAccepted, answeredAt) >= QUIET_MS
+      await until(`${granted.name} is refused everywhere`, isQuiet, GIVEN_UP_MS)
       victim = undefined
       if (failures.length > 0) throw failures[0]
       return Math.max(0, lastAccepted - answeredAt)

@@ -23,6 +23,8 @@ export type StandaloneOptions = {
   /** A home made before, or that of an earlier standalone, to start on its manifests, data and new keys. */
   readonly home?: string
   readonly upstream?: string | undefined
+  /** false: nobody receives new keys by themselves, so that they wait to be claimed. */
+  readonly newKeys?: boolean
   /** Further arguments, last. */
   readonly args?: readonly string[]
   /** false: return as soon as the process runs, for tests of a start that fails or takes its time. */
@@ -94,7 +96,8 @@ export async function startStandalone(options: StandaloneOptions): Promise<Stand
   const child = spawn(
     process.execPath,
     [
-      ...[MAIN, 'standalone', '--manifests', manifests, '--data', data, '--new-keys', newKeysFile],
+      ...[MAIN, 'standalone', '--manifests', manifests, '--data', data],
+      ...(options.newKeys === false ? [] : ['--new-keys', newKeysFile]),
       ...['--port-offset', String(offset)],
       ...(options.upstream === undefined ? [] : ['--upstream', options.upstream]),
       ...(options.args ?? []),

@@ -1,6 +1,7 @@
 /** The CustomResourceDefinition of each kind, made from its schema and its rules. */
 import { dump } from 'js-yaml'
 import { KINDS, type ManifestKind } from '../manifest.ts'
+import { refuseBlanks } from './blank.ts'
 import { CRD_KINDS, type CrdKind } from './kinds.ts'
 import { addValidations, nodeAt, type Structural, structuralOf } from './structural.ts'
 
@@ -50,7 +51,7 @@ function schemaOf(kind: ManifestKind): Structural {
     required: ['spec'],
     properties: {
       metadata: metadataOf(kind),
-      spec: structuralOf(KINDS[kind].schema.shape.spec),
+      spec: refuseBlanks(structuralOf(KINDS[kind].schema.shape.spec)),
       status: structuralOf(crd.status),
     },
   }

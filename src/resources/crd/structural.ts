@@ -17,6 +17,7 @@ export type Structural = {
   format?: string
   description?: string | undefined
   default?: unknown
+  nullable?: boolean
   enum?: readonly unknown[]
   minLength?: number
   maxLength?: number
@@ -31,6 +32,7 @@ export type Structural = {
   items?: Structural
   'x-kubernetes-list-type'?: string
   'x-kubernetes-list-map-keys'?: readonly string[]
+  'x-kubernetes-preserve-unknown-fields'?: true
   'x-kubernetes-validations'?: Validation[]
 }
 
@@ -71,8 +73,10 @@ const COPIED = [
 ] as const
 
 function converted(json: Json): Structural {
-  // nothing fits: refused by its name, by a rule on what it stands in
-  if (json.not !== undefined) return { description: sentence(json.description), type: 'string', maxLength: 64 }
+  // nothing fits: whatever is given, and were it null, comes as far as the rule that refuses it by its name
+  if (json.not !== undefined) {
+    return { description: sentence(json.description), nullable: true, 'x-kubernetes-preserve-unknown-fields': true }
+  }
   const node: Structural = { description: sentence(json.description) }
   for (const field of COPIED) if (json[field] !== undefined) Object.assign(node, { [field]: json[field] })
   if (json.type === 'integer') node.format = 'int64'
@@ -102,7 +106,8 @@ function addProperties(node: Structural, properties: Readonly<Record<string, Jso
     }
     if (json.not !== undefined) {
       const message = json.right ?? 'it is never given'
-      addValidations(node, [{ rule: `!has(self${field})`, message, field, reason: 'FieldValueForbidden' }])
+      const rule = `dyn(self).all(k, k != ${celText(name)})`
+      addValidations(node, [{ rule, message, field, reason: 'FieldValueForbidden' }])
     }
   }
 }

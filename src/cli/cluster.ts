@@ -1,0 +1,83 @@
+/** What the commands need of a cluster; whatever it refuses is thrown as Refused. */
+
+/** An object as the API server has it; nothing of it is trusted to be there. */
+export type Stored = {
+  readonly apiVersion?: string | undefined
+  readonly kind?: string | undefined
+  readonly metadata: {
+    readonly name: string
+    readonly namespace?: string | undefined
+    readonly uid: string
+    readonly resourceVersion: string
+    readonly generation?: number | undefined
+    readonly creationTimestamp: string
+    readonly deletionTimestamp?: string | undefined
+    readonly labels?: Readonly<Record<string, string>> | undefined
+    readonly annotations?: Readonly<Record<string, string>> | undefined
+  }
+  readonly [field: string]: unknown
+}
+
+export type Draft = {
+  readonly metadata: Readonly<Record<string, unknown>>
+  readonly [field: string]: unknown
+}
+
+export const READ_KINDS = [
+  'apikeys',
+  'apikeyclaims',
+  'accessnamespaces',
+  'protectedapis',
+  'namespaces',
+  'events',
+] as const
+export type ReadKind = (typeof READ_KINDS)[number]
+
+export type Ref = { readonly namespace: string; readonly name: string }
+
+export type Choice = {
+  /** undefined: all of them. */
+  readonly namespace?: string | undefined
+  readonly labelSelector?: string | undefined
+  readonly fieldSelector?: string | undefined
+}
+
+/** Asked of the API server and carried out by nobody. */
+export type Trial = { readonly dryRun?: boolean | undefined }
+
+/** One permission on one access namespace, as RBAC has it: the permission is the verb. */
+export type Grant = { readonly accessNamespace: string | undefined; readonly permission: string }
+
+/** A rule of RBAC that holds for whoever asks. */
+export type Rule = {
+  readonly verbs: readonly string[]
+  readonly apiGroups: readonly string[]
+  readonly resources: readonly string[]
+  readonly resourceNames: readonly string[]
+}
+
+export type Cluster = {
+  /** The Kubernetes namespace that goes with the context. */
+  readonly namespace: string
+  /** undefined: there is none. */
+  readonly get: (kind: ReadKind, ref: Ref) => Promise<Stored | undefined>
+  readonly list: (kind: ReadKind, choice: Choice) => Promise<readonly Stored[]>
+  readonly create: (
+    kind: 'apikeys' | 'apikeyclaims',
+    ref: { readonly namespace: string },
+    what: Draft & Trial,
+  ) => Promise<Stored>
+  /** JSON merge patch; a uid and a resourceVersion in its metadata are preconditions. */
+  readonly patchKey: (ref: Ref, patch: object, trial?: Trial) => Promise<Stored>
+  /** `changed`: it is not what it was at that resourceVersion. */
+  readonly removeClaim: (
+    ref: Ref,
+    was: { readonly uid: string; readonly resourceVersion?: string },
+  ) => Promise<'removed' | 'absent' | 'changed'>
+  /** A Secret of one's own, made and never overwritten. What is refused of it is told without the server's words, which may quote it. */
+  readonly createSecret: (ref: Ref, data: Readonly<Record<string, string>>, trial?: Trial) => Promise<void>
+  readonly mayGrant: (grant: Grant) => Promise<boolean>
+  /** Of a Kubernetes namespace, and cluster-wide. */
+  readonly rules: (namespace: string) => Promise<readonly Rule[]>
+  readonly close: () => Promise<void>
+}

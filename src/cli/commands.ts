@@ -1,0 +1,292 @@
+/** The commands on the keys of a cluster, as commander knows them; what they do is loaded when it is asked for. */
+import { Argument, type Command, Option } from 'commander'
+import type { Cluster } from './cluster.ts'
+import type { ShownForm } from './hand-out.ts'
+import type { Act } from './key-state.ts'
+import type { ListForm } from './list-keys.ts'
+import type { NewKeyFlags } from './new-key.ts'
+import { type ClusterFlags, type Opening, openingOf, timeOf } from './port-flags.ts'
+import { Refused, Stop, wrongly } from './refused.ts'
+import type { Terminal } from './terminal.ts'
+
+export type KeyCommandParts = {
+  readonly terminal: Terminal
+  readonly open: (opening: Opening) => Promise<Cluster>
+  readonly exit: (code: number) => void
+}
+
+type Flags = Readonly<Record<string, unknown>> & ClusterFlags
+
+const gathered = (value: string, before: readonly string[] | undefined): readonly string[] => [...(before ?? []), value]
+
+/** kubectl's own, of every command. */
+const onCluster = (command: Command): Command =>
+  command
+    .option('--kubeconfig <file>', 'how to reach the API server; default: as kubectl finds it')
+    .option('--context <name>', 'context of the kubeconfig')
+    .option('--server <url>', 'instead of a kubeconfig: an API server, or a standalone')
+    .option('--token-file <file>', 'with --server: the file with its token')
+    .option('-n, --namespace <name>', "Kubernetes namespace; default: the context's, or default")
+    .option('--as <user>', 'act as this user')
+    .option('--as-group <group>', 'act as a member of this group too; may be repeated', gathered)
+    .option('--request-timeout <time>', 'how long one request may take, such as 30s; default: 10s')
+
+const choice = (flags: string, about: string, choices: readonly string[], fallback: string): Option =>
+  new Option(flags, about).choices(choices).default(fallback)
+
+const output = (choices: readonly string[]): Option =>
+  choice('-o, --output <form>', 'form of the output', choices, choices[0] ?? '')
+
+const dryRun = (): Option =>
+  new Option('--dry-run <mode>', 'server: ask the API server, and change nothing').choices(['none', 'server'])
+
+const timeout = (): Option => new Option('--timeout <time>', 'how long to wait for the operator').default('60s')
+
+const handingOver = (command: Command): Command =>
+  command
+    .option('--out <file>', 'write the credential to a new file (mode 0600) instead of printing it')
+    .option('--out-secret <name>', 'put the credential into a new Secret of the namespace instead of printing it')
+    .addOption(timeout())
+
+export function addKeyCommands(program: Command, parts: KeyCommandParts): void {
+  addCreate(program, parts)
+  addLooking(program, parts)
+  addClaiming(program, parts)
+  for (const [act, about] of [
+    ['suspend', 'keep keys from working until they are resumed; at once'],
+    ['resume', 'let suspended keys work again'],
+    ['revoke', 'end keys for good, and keep their history; asks'],
+  ] as const) {
+    addAct(program, { act, about }, parts)
+  }
+  addCompletion(program, parts)
+}
+
+function addCreate(program: Command, parts: KeyCommandParts): void {
+  const command = handingOver(
+    onCluster(program.command('create').description('make a key, and show its credential once')),
+  )
+  command
+    .argument('[name]', 'name of the ApiKey; without it all is asked for, on a terminal')
+    .option('--access-namespace <name>', 'the AccessNamespace that it is bound to')
+    .option('--environment <name>', 'production, staging or development')
+    .option('--permissions <list>', 'what it may do, such as license:manage,customer:read; may be repeated', gathered)
+    .option('--display-name <text>', 'its name for people')
+    .option('--customers <list>', 'the customers that it is limited to', gathered)
+    .option('--expires-at <time>', 'when it ends by itself, such as 2027-03-01T00:00:00Z')
+    .option('--expires-in <time>', 'the same from now on, such as 90d')
+    .option('--rate-limit <rate>', 'such as 600/1m')
+    .option('--burst <n>', 'how many of them at once')
+    .option('--quota <amount>', 'such as 1000000/month')
+    .option('--allowed-cidrs <list>', 'the address blocks that it may be used from', gathered)
+    .option('--overlap <time>', 'how long a replaced secret still works, such as 1h')
+    .option(
+      '--secret-name <name>',
+      'the operator keeps the credential in this Secret, for a workload; nothing is claimed',
+    )
+    .option('--rotate-every <time>', 'with --secret-name: a new secret by itself, such as 720h')
+    .option('--wait', 'wait for the credential (default)')
+    .option('--no-wait', 'make the key, and leave its credential to be claimed later (also --wait=false)')
+    .addOption(dryRun())
+    .addOption(output(['text', 'json', 'yaml', 'name']))
+    .action((name: string | undefined, flags: Flags) =>
+      attempt('create', flags, parts, async (cluster, at) => {
+        const { createKey } = await import('./create-key.ts')
+        return createKey(
+          cluster,
+          {
+            ...handOverOf(flags),
+            ...at,
+            name,
+            flags: flags as NewKeyFlags,
+            dryRun: isDryRun(flags),
+            wait: flags.wait !== false,
+          },
+          parts.terminal,
+        )
+      }),
+    )
+}
+
+function addLooking(program: Command, parts: KeyCommandParts): void {
+  onCluster(program.command('list').description('the keys of a Kubernetes namespace, or of all'))
+    .option('-A, --all-namespaces', 'of all Kubernetes namespaces')
+    .option('-l, --selector <labels>', 'only those with these labels, such as team=web')
+    .option('--no-headers', 'without the line of titles')
+    .addOption(output(['table', 'wide', 'json', 'yaml', 'name']))
+    .action((flags: Flags) =>
+      attempt('list', flags, parts, async (cluster, { namespace }) => {
+        const { listKeys } = await import('./list-keys.ts')
+        const options = {
+          namespace: flags.allNamespaces === true ? undefined : namespace,
+          selector: flags.selector as string | undefined,
+          output: flags.output as ListForm,
+          headers: flags.headers !== false,
+        }
+        return listKeys(cluster, options, parts.terminal)
+      }),
+    )
+  onCluster(program.command('get').description('all about one key: what is in force, and why something is not'))
+    .argument('<name>', 'name of the ApiKey')
+    .option('--no-headers', 'without the line of titles')
+    .addOption(output(['text', 'table', 'wide', 'json', 'yaml', 'name']))
+    .action((name: string, flags: Flags) =>
+      attempt('get', flags, parts, async (cluster, { namespace }) => {
+        const { getKey } = await import('./describe-key.ts')
+        const options = { namespace, name, output: flags.output as 'text' | ListForm, headers: flags.headers !== false }
+        return getKey(cluster, options, parts.terminal)
+      }),
+    )
+}
+
+function addClaiming(program: Command, parts: KeyCommandParts): void {
+  handingOver(onCluster(program.command('claim').description('receive the credential of a key that nobody has yet')))
+    .argument('<name>', 'name of the ApiKey')
+    .addOption(output(['text', 'json', 'yaml', 'name']))
+    .action((name: string, flags: Flags) =>
+      attempt('claim', flags, parts, async (cluster, { namespace }) => {
+        const { claimKey } = await import('./claim-key.ts')
+        return claimKey(cluster, { ...handOverOf(flags), key: { namespace, name } }, parts.terminal)
+      }),
+    )
+  handingOver(
+    onCluster(
+      program.command('regenerate').description('a new secret for a key, and receive it; everything else stays'),
+    ),
+  )
+    .argument('<name>', 'name of the ApiKey')
+    .option(
+      '--overlap <time>',
+      'how long the old secret still works once the new one is handed over, such as 1h; default: what the key says',
+    )
+    .option('-y, --yes', 'do not ask')
+    .option('--wait', 'wait for the credential (default)')
+    .option('--no-wait', 'leave the new credential to be claimed later (also --wait=false)')
+    .addOption(dryRun())
+    .addOption(output(['text', 'json', 'yaml', 'name']))
+    .action((name: string, flags: Flags) =>
+      attempt('regenerate', flags, parts, async (cluster, { namespace }) => {
+        const { regenerateKey } = await import('./claim-key.ts')
+        const options = {
+          ...handOverOf(flags),
+          key: { namespace, name },
+          overlap: flags.overlap as string | undefined,
+          dryRun: isDryRun(flags),
+          yes: flags.yes === true,
+          wait: flags.wait !== false,
+        }
+        return regenerateKey(cluster, options, parts.terminal)
+      }),
+    )
+}
+
+function addAct(
+  program: Command,
+  { act, about }: { readonly act: Act; readonly about: string },
+  parts: KeyCommandParts,
+): void {
+  const command = onCluster(program.command(act).description(about))
+    .argument('<names...>', 'names of ApiKeys')
+    .option('--wait', 'until the operator has seen it; enforcement does not wait for that')
+    .option('--no-wait', 'return as soon as the API server has it (default)')
+    .addOption(timeout())
+    .addOption(dryRun())
+    .addOption(output(['text', 'json', 'yaml', 'name']))
+  if (act === 'revoke') command.option('-y, --yes', 'do not ask')
+  command.action((names: readonly string[], flags: Flags) =>
+    attempt(act, flags, parts, async (cluster, { namespace }) => {
+      const { changeStates } = await import('./key-state.ts')
+      const options = {
+        act,
+        namespace,
+        names,
+        output: flags.output as ShownForm,
+        dryRun: isDryRun(flags),
+        wait: flags.wait === true,
+        timeoutMs: timeoutOf(flags),
+        yes: flags.yes === true,
+      }
+      return changeStates(cluster, options, parts.terminal)
+    }),
+  )
+}
+
+function addCompletion(program: Command, { terminal, open, exit }: KeyCommandParts): void {
+  program
+    .command('completion')
+    .description('what a shell needs to complete these commands; source <(keyward completion bash)')
+    .addArgument(new Argument('<shell>', 'bash, zsh or fish').choices(['bash', 'zsh', 'fish']))
+    .action(async (shell: 'bash' | 'zsh' | 'fish') => {
+      const { completionScript } = await import('./completion-scripts.ts')
+      await terminal.out(completionScript(shell))
+    })
+  program
+    .command('__complete', { hidden: true })
+    .argument('[words...]')
+    .helpOption(false)
+    .action(async (words: readonly string[]) => {
+      const { complete, completionText } = await import('./completion.ts')
+      const opened = async (said: Readonly<Record<string, string>>) => {
+        const opening = openingOf({
+          ...said,
+          requestTimeout: COMPLETE_WITHIN,
+          asGroup: said.asGroup === undefined ? [] : [said.asGroup],
+        })
+        if (!opening.ok) throw wrongly(opening.problem)
+        return open(opening.value)
+      }
+      const found = await complete(words, { program, open: opened, nowMs: terminal.clock.nowMs() })
+      await terminal.out(completionText(found))
+      exit(0)
+    })
+}
+
+/** Nobody waits longer for a Tab. */
+const COMPLETE_WITHIN = '3s'
+
+const isDryRun = ({ dryRun }: Flags): boolean => dryRun === 'server'
+
+function timeoutOf({ timeout }: Flags): number {
+  const timeoutMs = timeOf(String(timeout))
+  if (timeoutMs === undefined) throw wrongly(`--timeout: ${JSON.stringify(timeout)} is not a time such as 60s`)
+  return timeoutMs
+}
+
+const handOverOf = (flags: Flags) => ({
+  out: flags.out as string | undefined,
+  outSecret: flags.outSecret as string | undefined,
+  output: flags.output as ShownForm,
+  timeoutMs: timeoutOf(flags),
+})
+
+type At = { readonly namespace: string }
+
+/** Opens the cluster, does it, and says why not; 0, 1 or 2. */
+async function attempt(
+  name: string,
+  flags: Flags,
+  { terminal, open, exit }: KeyCommandParts,
+  act: (cluster: Cluster, at: At) => Promise<number>,
+): Promise<void> {
+  const say = (words: string): void => terminal.err(`${terminal.self} ${name}: ${words}\n`)
+  let cluster: Cluster | undefined
+  let namespace = flags.namespace ?? 'default'
+  try {
+    const opening = openingOf(flags)
+    if (!opening.ok) throw wrongly(opening.problem)
+    cluster = await open(opening.value)
+    namespace = flags.namespace ?? cluster.namespace
+    exit(await act(cluster, { namespace }))
+  } catch (error) {
+    if (error instanceof Stop) {
+      say(error.message.replaceAll('\n', '\n  '))
+      exit(error.exitCode)
+    } else if (error instanceof Refused) {
+      const { refusalWords } = await import('./refusal-words.ts')
+      say(refusalWords(error, { namespace, self: terminal.self }))
+      exit(1)
+    } else throw error
+  } finally {
+    await cluster?.close()
+  }
+}

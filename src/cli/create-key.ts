@@ -1,0 +1,110 @@
+/** `keyward create`: makes the key, claims it, shows its credential once, and says that it arrived. */
+import { askNewKey, confirmed } from './ask-new-key.ts'
+import { claimCredential } from './claim-credential.ts'
+import type { Cluster, Draft, Ref, Stored } from './cluster.ts'
+import { checkHandOut, type HandOutOptions, openOutlet } from './hand-out.ts'
+import { factsOf } from './key-facts.ts'
+import { commandLineOf, type NewKeyFlags, newKey } from './new-key.ts'
+import { objectText } from './object-text.ts'
+import { Stop, wrongly } from './refused.ts'
+import type { Terminal } from './terminal.ts'
+import { untilDelivered } from './wait-for-key.ts'
+
+export type HandOver = HandOutOptions & { readonly timeoutMs: number }
+
+export type CreateOptions = HandOver & {
+  readonly name: string | undefined
+  readonly namespace: string
+  readonly flags: NewKeyFlags
+  readonly dryRun: boolean
+  /** false: it is not claimed now. */
+  readonly wait: boolean
+}
+
+export async function createKey(cluster: Cluster, options: CreateOptions, terminal: Terminal): Promise<number> {
+  checkHandOut(options)
+  const draft = await draftOf(cluster, options, terminal)
+  const key = { namespace: options.namespace, name: String(draft.metadata.name) }
+  if (options.dryRun) {
+    const would = await cluster.create('apikeys', key, { ...draft, dryRun: true })
+    await terminal.out(tried(would, options))
+    return 0
+  }
+  if (!isToBeClaimed(draft) || !options.wait) return createOnly(cluster, { ...options, draft, key }, terminal)
+  const outlet = await openOutlet({ cluster, terminal, key }, options)
+  try {
+    await cluster.create('apikeys', key, draft)
+    terminal.err(`apikey.keyward.dev/${key.name} created; waiting for its credential\n`)
+    await handOver(cluster, { ...options, key, version: 1, outlet }, terminal)
+  } catch (error) {
+    outlet.giveUp()
+    throw error
+  }
+  return 0
+}
+
+const isToBeClaimed = ({ spec }: Draft): boolean => (spec as { readonly delivery?: unknown }).delivery === undefined
+
+async function draftOf(cluster: Cluster, options: CreateOptions, terminal: Terminal): Promise<Draft> {
+  const { namespace } = options
+  const nowMs = terminal.clock.nowMs()
+  const { person } = terminal
+  const asks = options.name === undefined && person !== undefined
+  const { name, flags } = asks ? await askNewKey({ cluster, terminal, person }, options) : options
+  if (name === undefined)
+    throw wrongly(
+      `NAME is needed: ${terminal.self} create NAME --access-namespace … --environment … --permissions …; on a terminal ${terminal.self} create asks for all of it`,
+    )
+  const made = newKey({ name, namespace }, flags, nowMs)
+  if (!made.ok) throw wrongly(made.problems.join('\n'))
+  if (asks) {
+    terminal.err(`  ${commandLineOf(terminal.self, made.draft)}\n\n`)
+    if (!(await confirmed(person, 'Create it?'))) throw new Stop('nothing was created')
+  }
+  return made.draft
+}
+
+const tried = (would: Stored, { output }: CreateOptions): string =>
+  output === 'text' ? `apikey.keyward.dev/${would.metadata.name} created (server dry run)\n` : objectText(would, output)
+
+type Made = CreateOptions & { readonly draft: Draft; readonly key: Ref }
+
+/** The credential goes elsewhere, or is claimed later. */
+async function createOnly(
+  cluster: Cluster,
+  { draft, key, output, wait, timeoutMs, out, outSecret }: Made,
+  terminal: Terminal,
+): Promise<number> {
+  if (out !== undefined || outSecret !== undefined)
+    throw wrongly(
+      `${out === undefined ? '--out-secret' : '--out'}: nothing is claimed with ${wait ? '--secret-name' : '--wait=false'}`,
+    )
+  const made = await cluster.create('apikeys', key, draft)
+  const { delivery } = factsOf(made).spec
+  if (delivery?.secretName !== undefined && wait) {
+    terminal.err(`apikey.keyward.dev/${key.name} created; waiting for the Secret ${delivery.secretName}\n`)
+    await untilDelivered(cluster, { key, version: 1, timeoutMs }, terminal)
+  }
+  await terminal.out(output === 'text' ? `apikey.keyward.dev/${key.name} created\n` : objectText(made, output))
+  if (delivery === undefined)
+    terminal.err(`claim its credential: ${terminal.self} claim ${key.name} -n ${key.namespace}\n`)
+  return 0
+}
+
+export type ToHandOver = {
+  readonly key: Ref
+  readonly version: number
+  readonly timeoutMs: number
+  readonly outlet: Awaited<ReturnType<typeof openOutlet>>
+}
+
+/** Claims, gives, and only then says that it arrived. */
+export async function handOver(
+  cluster: Cluster,
+  { key, version, timeoutMs, outlet }: ToHandOver,
+  terminal: Terminal,
+): Promise<void> {
+  const claimed = await claimCredential(cluster, { ...key, version, timeoutMs }, terminal)
+  await outlet.give(claimed.plaintext)
+  await claimed.acknowledge()
+}

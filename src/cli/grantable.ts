@@ -1,0 +1,117 @@
+/** What somebody may put into a key: the rules of RBAC give the names, and a review of each says whether it counts. */
+import { PERMISSION } from '../core/permission.ts'
+import type { Cluster, Rule, Stored } from './cluster.ts'
+import { Refused } from './refused.ts'
+
+const GROUP = 'keyward.dev'
+const RESOURCE = 'accessnamespaces/permissions'
+
+/** More than a person can choose from, and each costs a request. */
+const MOST_ASKED = 200
+const AT_ONCE = 8
+
+export type Grantable = {
+  readonly permission: string
+  /** What it is called for people; empty where nobody said. */
+  readonly title: string
+}
+
+const covers = (values: readonly string[], value: string): boolean => values.includes('*') || values.includes(value)
+
+const isGranting = ({ apiGroups, resources }: Rule): boolean =>
+  covers(apiGroups, GROUP) && (covers(resources, RESOURCE) || resources.includes('*/permissions'))
+
+/** Permissions that one may grant on an access namespace, in the order of the alphabet. */
+export async function grantable(cluster: Cluster, accessNamespace: string): Promise<readonly Grantable[]> {
+  const [rules, titles] = await Promise.all([cluster.rules(cluster.namespace), knownPermissions(cluster)])
+  const verbs = rules
+    .filter(
+      (rule) => isGranting(rule) && (rule.resourceNames.length === 0 || rule.resourceNames.includes(accessNamespace)),
+    )
+    .flatMap((rule) => rule.verbs)
+  // who may grant everything is offered what the APIs here know
+  const names = new Set([
+    ...verbs.filter((verb) => PERMISSION.test(verb)),
+    ...(verbs.includes('*') ? titles.keys() : []),
+  ])
+  const candidates = [...names].sort().slice(0, MOST_ASKED)
+  const answers = await inTurn(candidates, (permission) => isGranted(cluster, { accessNamespace, permission }))
+  // a rule of one Kubernetes namespace is among them, and gives nothing: access namespaces lie in none
+  return candidates.flatMap((permission, at) =>
+    answers[at] === true ? [{ permission, title: titles.get(permission) ?? '' }] : [],
+  )
+}
+
+/** First without a name, which covers all, then by name: as admission asks. */
+const isGranted = async (
+  cluster: Cluster,
+  { accessNamespace, permission }: { readonly accessNamespace: string; readonly permission: string },
+): Promise<boolean> =>
+  (await cluster.mayGrant({ accessNamespace: undefined, permission })) ||
+  (await cluster.mayGrant({ accessNamespace, permission }))
+
+async function inTurn<T, R>(items: readonly T[], ask: (item: T) => Promise<R>): Promise<readonly R[]> {
+  const answers: R[] = []
+  for (let at = 0; at < items.length; at += AT_ONCE) {
+    answers.push(...(await Promise.all(items.slice(at, at + AT_ONCE).map(ask))))
+  }
+  return answers
+}
+
+/** Permissions that the APIs of the cluster speak of, with their titles; empty where one may not look. */
+async function knownPermissions(cluster: Cluster): Promise<ReadonlyMap<string, string>> {
+  const apis = await listed(cluster, 'protectedapis', undefined).then(
+    (all) => all ?? listed(cluster, 'protectedapis', cluster.namespace),
+  )
+  const titles = new Map<string, string>()
+  for (const { spec } of apis ?? []) {
+    const { permissions, routes } = (spec ?? {}) as { readonly permissions?: unknown; readonly routes?: unknown }
+    for (const { name, title } of objectsIn(permissions)) note(titles, name, title)
+    for (const { permission, permissionByMethod } of objectsIn(routes)) {
+      note(titles, permission, undefined)
+      for (const one of Object.values(objectsIn([permissionByMethod])[0] ?? {})) note(titles, one, undefined)
+    }
+  }
+  return titles
+}
+
+function note(titles: Map<string, string>, name: unknown, title: unknown): void {
+  if (typeof name !== 'string' || !PERMISSION.test(name)) return
+  if (typeof title === 'string' || !titles.has(name)) titles.set(name, typeof title === 'string' ? title : '')
+}
+
+const objectsIn = (value: unknown): readonly Readonly<Record<string, unknown>>[] =>
+  Array.isArray(value) ? value.filter((one) => typeof one === 'object' && one !== null) : []
+
+/** undefined: one may not. */
+async function listed(
+  cluster: Cluster,
+  kind: 'protectedapis' | 'accessnamespaces' | 'namespaces',
+  namespace: string | undefined,
+): Promise<readonly Stored[] | undefined> {
+  try {
+    return await cluster.list(kind, { namespace })
+  } catch (error) {
+    if (error instanceof Refused) return undefined
+    throw error
+  }
+}
+
+export type Named = { readonly name: string; readonly about: string }
+
+/** Access namespaces that one sees; where one may not list them, those that a rule names. */
+export async function accessNamespaces(cluster: Cluster): Promise<readonly Named[]> {
+  const found = await listed(cluster, 'accessnamespaces', undefined)
+  if (found !== undefined) {
+    return found.map(({ metadata: { name }, spec }) => {
+      const { type, displayName } = (spec ?? {}) as { readonly type?: unknown; readonly displayName?: unknown }
+      return { name, about: [type, displayName].filter((part) => typeof part === 'string').join(', ') }
+    })
+  }
+  const rules = await cluster.rules(cluster.namespace)
+  const names = new Set(rules.filter(isGranting).flatMap(({ resourceNames }) => resourceNames))
+  return [...names].sort().map((name) => ({ name, about: '' }))
+}
+
+export const kubernetesNamespaces = async (cluster: Cluster): Promise<readonly Named[]> =>
+  ((await listed(cluster, 'namespaces', undefined)) ?? []).map(({ metadata: { name } }) => ({ name, about: '' }))

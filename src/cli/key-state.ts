@@ -1,0 +1,91 @@
+/** `keyward suspend`, `resume` and `revoke`: what takes away asks for no more than the name; what is for good asks twice. */
+import type { Cluster, Ref } from './cluster.ts'
+import { typedName } from './confirm.ts'
+import { noSuchKey } from './describe-key.ts'
+import type { ShownForm } from './hand-out.ts'
+import { factsOf, type KeyFacts, stateOf } from './key-facts.ts'
+import { objectText } from './object-text.ts'
+import { Stop, wrongly } from './refused.ts'
+import type { Terminal } from './terminal.ts'
+import { untilObserved } from './wait-for-key.ts'
+
+export type Act = 'suspend' | 'resume' | 'revoke'
+
+export type StateOptions = {
+  readonly act: Act
+  readonly namespace: string
+  readonly names: readonly string[]
+  readonly output: ShownForm
+  readonly dryRun: boolean
+  readonly wait: boolean
+  readonly timeoutMs: number
+  readonly yes: boolean
+}
+
+const ACTS = {
+  suspend: { state: 'Suspended', done: 'suspended' },
+  resume: { state: 'Active', done: 'resumed' },
+  revoke: { state: 'Revoked', done: 'revoked' },
+} as const
+
+/** One after the other; what fails is told, and the others are done. 1: one of them failed. */
+export async function changeStates(cluster: Cluster, options: StateOptions, terminal: Terminal): Promise<number> {
+  const { act, yes, dryRun, namespace } = options
+  if (act === 'revoke' && !yes && !dryRun && terminal.person === undefined)
+    throw wrongly('--yes is needed where nobody can be asked: a key that is revoked stays revoked')
+  let failed: Stop | undefined
+  for (const name of options.names) {
+    try {
+      await changeState(cluster, { ...options, key: { namespace, name } }, terminal)
+    } catch (error) {
+      if (!(error instanceof Stop) || options.names.length === 1) throw error
+      terminal.err(`${terminal.self} ${act} ${name}: ${error.message}\n`)
+      failed = error
+    }
+  }
+  return failed === undefined ? 0 : 1
+}
+
+async function changeState(
+  cluster: Cluster,
+  options: StateOptions & { readonly key: Ref },
+  terminal: Terminal,
+): Promise<void> {
+  const { act, key, dryRun, output, yes, wait, timeoutMs } = options
+  const found = await cluster.get('apikeys', key)
+  if (found === undefined) throw noSuchKey({ ...key, self: terminal.self })
+  const facts = factsOf(found)
+  refuseImpossible(act, facts)
+  const { state, done } = ACTS[act]
+  if (stateOf(facts) === state) {
+    await terminal.out(
+      output === 'text' ? `apikey.keyward.dev/${key.name} ${done} already\n` : objectText(found, output),
+    )
+    return
+  }
+  if (act === 'revoke' && !yes && !dryRun) await askToRevoke(facts, terminal)
+  const after = await cluster.patchKey(key, statePatch(facts, act), { dryRun })
+  const remark = dryRun ? ' (server dry run)' : ''
+  await terminal.out(
+    output === 'text' ? `apikey.keyward.dev/${key.name} ${done}${remark}\n` : objectText(after, output),
+  )
+  if (wait && !dryRun) await untilObserved(cluster, { key, timeoutMs }, terminal)
+}
+
+/** Only the uid is held on to: what takes away must not lose against an edit at the same moment. */
+export function statePatch({ uid, resourceVersion }: KeyFacts, act: Act): object {
+  const { state } = ACTS[act]
+  return { metadata: act === 'resume' ? { uid, resourceVersion } : { uid }, spec: { state } }
+}
+
+function refuseImpossible(act: Act, key: KeyFacts): void {
+  if (stateOf(key) !== 'Revoked' || act === 'revoke') return
+  throw new Stop(`${key.name} is revoked, and that is for good: create another key`)
+}
+
+async function askToRevoke(key: KeyFacts, { person, err, self }: Terminal): Promise<void> {
+  if (person === undefined) return
+  const id = key.status.keyId === undefined ? '' : ` (${key.status.keyId})`
+  err(`${key.name}${id} in ${key.namespace} will never work again. ${self} suspend can be taken back.\n`)
+  await typedName(person, key.name)
+}

@@ -1,0 +1,75 @@
+/** PURE: kubectl's own flags, as all commands share them: who asks which API server, about what, and for how long. */
+
+import type { Parsed } from '../core/parsed.ts'
+import { durationMs, PERIOD } from '../resources/common.ts'
+
+/** As commander reads them. */
+export type ClusterFlags = {
+  readonly kubeconfig?: string
+  readonly context?: string
+  readonly server?: string
+  readonly tokenFile?: string
+  readonly as?: string
+  readonly asGroup?: readonly string[]
+  readonly namespace?: string
+  readonly requestTimeout?: string
+}
+
+/** How a cluster is to be opened. */
+export type Opening = {
+  readonly kubeconfig: string | undefined
+  readonly context: string | undefined
+  /** Instead of a kubeconfig; with a token in a file, which no other process sees as it would an argument. */
+  readonly server: string | undefined
+  readonly tokenFile: string | undefined
+  readonly as: string | undefined
+  readonly asGroups: readonly string[]
+  /** Of a single request. */
+  readonly requestTimeoutMs: number
+}
+
+const TIMEOUT_MS = 10_000
+const NAMESPACE = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/
+const SERVER = /^https?:\/\/[^\s/]+\/?$/
+/** What may stand in a header. */
+const HEADER = /^[\x20-\x7e]{1,1024}$/
+
+export function openingOf(flags: ClusterFlags): Parsed<Opening> {
+  const { kubeconfig, context, server, tokenFile, as, asGroup: asGroups = [], requestTimeout = '0' } = flags
+  const requestTimeoutMs = requestTimeout === '0' ? TIMEOUT_MS : timeOf(requestTimeout)
+  const problems = [...wrongPlaces(flags), ...wrongPeople(as, asGroups)]
+  if (requestTimeoutMs === undefined) {
+    problems.push(`--request-timeout: ${JSON.stringify(requestTimeout)} is not a time such as 30s`)
+  }
+  return problems.length > 0 || requestTimeoutMs === undefined
+    ? { ok: false, problem: problems.join('\n') }
+    : { ok: true, value: { kubeconfig, context, server, tokenFile, as, asGroups, requestTimeoutMs } }
+}
+
+function wrongPlaces({ kubeconfig, context, server, tokenFile, namespace }: ClusterFlags): string[] {
+  const problems: string[] = []
+  if (kubeconfig === '') problems.push('--kubeconfig: the path of a file is needed')
+  if (context === '') problems.push('--context: the name of a context is needed')
+  if (server !== undefined && !SERVER.test(server)) problems.push('--server: an http or https URL is needed')
+  if (server === undefined && tokenFile !== undefined) problems.push('--token-file: goes with --server only')
+  if (server !== undefined && (kubeconfig ?? context) !== undefined)
+    problems.push('--server: or --kubeconfig and --context: one of them')
+  if (namespace !== undefined && !NAMESPACE.test(namespace))
+    problems.push(`--namespace: ${JSON.stringify(namespace)} is no name of a Kubernetes namespace`)
+  return problems
+}
+
+function wrongPeople(as: string | undefined, asGroups: readonly string[]): string[] {
+  const problems: string[] = []
+  if (as === undefined && asGroups.length > 0) problems.push('--as-group: goes with --as only')
+  if (as !== undefined && !HEADER.test(as)) problems.push('--as: a user name is needed, in ASCII')
+  if (!asGroups.every((group) => HEADER.test(group)))
+    problems.push('--as-group: the name of a group is needed, in ASCII')
+  return problems
+}
+
+/** `30s`, `2m`, or whole seconds; undefined: neither. */
+export function timeOf(text: string): number | undefined {
+  if (/^[1-9][0-9]{0,5}$/.test(text)) return Number(text) * 1000
+  return PERIOD.test(text) ? durationMs(text) : undefined
+}

@@ -1,0 +1,100 @@
+/** PURE: why the API server said no, in its own words where they are for people, and what to do about it. */
+
+import { problemsByFlag } from './new-key.ts'
+import { printable, printableLines } from './printable.ts'
+import type { Refused } from './refused.ts'
+
+export type Doing = {
+  readonly namespace: string
+  /** Such as `keyward`. */
+  readonly self: string
+}
+
+/** Lines; what to do stands last, indented. */
+export function refusalWords(refused: Refused, doing: Doing): string {
+  const { status } = refused
+  const remedy = (what: string): string => `\n  ${what}`
+  if (status === 401)
+    return `the API server does not know you (401)${remedy('log in again, or choose who you are with --kubeconfig and --context')}`
+  if (status === 403) return forbiddenWords(refused, doing)
+  if (status === 404) return notFoundWords(refused, doing)
+  if (status === 409 && refused.reason === 'AlreadyExists')
+    return `${said(refused)}${remedy(`choose another name, or see what is there: ${doing.self} list -n ${doing.namespace}`)}`
+  if (status === 409)
+    return `${said(refused)}${remedy('somebody else changed it at the same moment: look at it, and try again')}`
+  if (status === 422 || status === 400) return invalidWords(refused)
+  if (status === 429) return `the API server is too busy (429)${remedy('try again in a moment')}`
+  if (WEBHOOK_AWAY.test(refused.message))
+    return `Keyward's operator could not be asked, and without it nothing is made or widened (${status})${remedy(`is it running? Meanwhile ${doing.self} suspend and revoke go on working`)}`
+  return `the API server answered ${status}${refused.message === '' ? '' : `: ${said(refused)}`}`
+}
+
+const WEBHOOK_AWAY = /failed calling webhook "[^"]*keyward[^"]*"/
+
+/** `admission webhook "x" denied the request: ` and its kin say who refused; what follows says why. */
+const BY_WEBHOOK = /^admission webhook "[^"]{1,300}" denied the request: /
+const BY_POLICY = /^.{0,400}?ValidatingAdmissionPolicy '[^']{1,300}' with binding '[^']{1,300}' denied request: /
+
+const said = ({ message }: Refused): string => printableLines(message)
+
+function forbiddenWords(refused: Refused, { namespace, self }: Doing): string {
+  const byWebhook = refused.message.replace(BY_WEBHOOK, '')
+  if (byWebhook !== refused.message) return printableLines(byWebhook)
+  const byPolicy = refused.message.replace(BY_POLICY, '')
+  if (byPolicy !== refused.message) return printableLines(byPolicy)
+  const denied =
+    /^(\S+) is forbidden: User "([^"]{1,300})" cannot (\w+) resource "([a-z/]+)" in API group "([a-z.]*)"/.exec(
+      refused.message.replace(/^(\S+) "[^"]*" is/, '$1 is'),
+    )
+  if (denied === null) return said(refused)
+  const [, , who = '', verb = '', resource = '', group = ''] = denied
+  return `${printable(who)} may not ${verb} ${resource} in the Kubernetes namespace ${namespace}\n  ${remedyOf({ who, verb, resource, group, namespace, self })}`
+}
+
+type Denied = {
+  readonly who: string
+  readonly verb: string
+  readonly resource: string
+  readonly group: string
+  readonly namespace: string
+  readonly self: string
+}
+
+function remedyOf({ who, verb, resource, group, namespace, self }: Denied): string {
+  const role = ROLES[resource]?.[['get', 'list', 'watch'].includes(verb) ? 'read' : 'write']
+  if (group !== 'keyward.dev' || role === undefined)
+    return `a role with this rule would allow it: {apiGroups: ["${group}"], resources: [${resource}], verbs: [${verb}]}`
+  const account = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(who)
+  const subject = account === null ? `--user=${printable(who)}` : `--serviceaccount=${account[1]}:${account[2]}`
+  const elsewhere = verb === 'list' ? `; or name a namespace where you may: ${self} list -n …` : ''
+  return `an administrator can allow it: kubectl create rolebinding keyward -n ${namespace} --clusterrole=${role} ${subject}${elsewhere}`
+}
+
+/** The shipped ClusterRoles, by what they open. */
+const ROLES: Readonly<Record<string, { readonly read: string; readonly write: string } | undefined>> = {
+  apikeys: { read: 'keyward-view', write: 'keyward-edit' },
+  apikeyclaims: { read: 'keyward-edit', write: 'keyward-edit' },
+}
+
+function notFoundWords(refused: Refused, { namespace }: Doing): string {
+  if (/^namespaces "/.test(refused.message))
+    return `there is no Kubernetes namespace ${namespace}\n  choose another with --namespace`
+  if (/could not find the requested resource/.test(refused.message) || refused.reason !== 'NotFound')
+    return "the API server does not know Keyward's kinds\n  is Keyward installed there (kubectl get crds)? Is it the right --context?"
+  return said(refused)
+}
+
+function invalidWords(refused: Refused): string {
+  const byWebhook = refused.message.replace(BY_WEBHOOK, '')
+  if (byWebhook !== refused.message) {
+    const lines = byWebhook.split('\n').map((line) => /^([a-zA-Z]+\.[^:\s]+): (.*)$/.exec(line) ?? line)
+    return printableLines(
+      lines
+        .map((line) =>
+          typeof line === 'string' ? line : problemsByFlag([{ field: line[1] ?? '', message: line[2] ?? '' }])[0],
+        )
+        .join('\n'),
+    )
+  }
+  return refused.causes.length === 0 ? said(refused) : printableLines(problemsByFlag(refused.causes).join('\n'))
+}

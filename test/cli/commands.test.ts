@@ -1,0 +1,169 @@
+/** The command line itself: kubectl's forms of flags, what is completed, and exit codes. */
+import { Command } from 'commander'
+import { describe, expect, test } from 'vitest'
+import { calledAs } from '../../src/cli/command-line.ts'
+import { addKeyCommands } from '../../src/cli/commands.ts'
+import { complete, completionText } from '../../src/cli/completion.ts'
+import { completionScript } from '../../src/cli/completion-scripts.ts'
+import type { Opening } from '../../src/cli/port-flags.ts'
+import { Refused } from '../../src/cli/refused.ts'
+import { aStoredKey, type FakeCluster, fakeCluster, fakeTerminal } from '../support/fake-cli-cluster.ts'
+import { NOON } from '../support/make.ts'
+
+describe('kubectl lets flags be written in ways that are understood here as well', () => {
+  test.each([
+    [
+      ['list', '-n=team', '-o=name'],
+      ['list', '-nteam', '-oname'],
+    ],
+    [
+      ['create', 'x', '--wait=false'],
+      ['create', 'x', '--no-wait'],
+    ],
+    [
+      ['revoke', 'x', '--yes=true', '--wait=true'],
+      ['revoke', 'x', '--yes', '--wait'],
+    ],
+    [['list', '--all-namespaces=false'], ['list']],
+    [
+      ['get', '--', '-n=x'],
+      ['get', '--', '-n=x'],
+    ],
+    [
+      ['__complete', 'list', '-n=x'],
+      ['__complete', '--', 'list', '-n=x'],
+    ],
+  ])('%j', (words, args) => {
+    expect(calledAs(['node', '/bin/keyward', ...words]).args).toEqual(args)
+  })
+
+  test('and which program it was called as says how it speaks of itself', () => {
+    expect(calledAs(['node', '/bin/kubectl-keyward', 'list'])).toEqual({ self: 'kubectl keyward', args: ['list'] })
+    expect(calledAs(['node', '/src/main.ts', 'list'])).toEqual({ self: 'keyward', args: ['list'] })
+    expect(calledAs(['node', '/bin/kubectl_complete-keyward', 'li'])).toEqual({
+      self: 'kubectl keyward',
+      args: ['__complete', '--', 'li'],
+    })
+  })
+})
+
+async function ran(words: readonly string[], cluster: FakeCluster = fakeCluster()) {
+  const terminal = fakeTerminal()
+  const opened: Opening[] = []
+  let code: number | undefined
+  const program = new Command('keyward')
+    .exitOverride()
+    .configureOutput({ writeOut: terminal.err, writeErr: terminal.err })
+  addKeyCommands(program, {
+    terminal,
+    open: async (opening) => {
+      opened.push(opening)
+      return cluster
+    },
+    exit: (value) => {
+      code = value
+    },
+  })
+  await program.parseAsync(calledAs(['node', 'keyward', ...words]).args, { from: 'user' })
+  return { code, opened: opened[0], ...terminal.said }
+}
+
+describe('flags', () => {
+  test('reach the cluster as they were meant', async () => {
+    const flags = ['--context', 'prod', '--as', 'ana', '--as-group', 'a', '--as-group', 'b', '--request-timeout=5s']
+    expect(await ran(['list', '-n', 'x', ...flags])).toMatchObject({
+      code: 0,
+      opened: { context: 'prod', as: 'ana', asGroups: ['a', 'b'], requestTimeoutMs: 5000 },
+      err: 'there are no keys in the Kubernetes namespace x\n',
+    })
+  })
+
+  test('that are wrong are all named, and it is 2', async () => {
+    const { code, err, opened } = await ran([
+      'list',
+      '-n',
+      'X',
+      '--request-timeout',
+      'soon',
+      '--as-group',
+      'a',
+      '--token-file',
+      't',
+    ])
+    expect([code, opened]).toEqual([2, undefined])
+    expect(err.split('\n').map((line) => line.trim())).toEqual([
+      'keyward list: --token-file: goes with --server only',
+      '--namespace: "X" is no name of a Kubernetes namespace',
+      '--as-group: goes with --as only',
+      '--request-timeout: "soon" is not a time such as 30s',
+      '',
+    ])
+  })
+
+  test('a refusal is 1', async () => {
+    const cluster = {
+      ...fakeCluster(),
+      list: () => Promise.reject(new Refused({ status: 401, reason: '', message: '' })),
+    }
+    expect((await ran(['list'], cluster)).code).toBe(1)
+  })
+})
+
+const completed = async (...words: string[]) => {
+  const cluster = fakeCluster({
+    grants: ['customer:read', 'customer:write'],
+    rules: [
+      {
+        apiGroups: ['keyward.dev'],
+        resources: ['accessnamespaces/permissions'],
+        resourceNames: [],
+        verbs: ['customer:read', 'customer:write', 'not:mine'],
+      },
+    ],
+  })
+  cluster.objects.set('apikeys/team-web/main', aStoredKey('main', { spec: { displayName: 'tab\there' } }))
+  cluster.objects.set('apikeys/team-web/other', aStoredKey('other'))
+  const program = new Command('keyward')
+  addKeyCommands(program, { terminal: fakeTerminal(), open: async () => cluster, exit: () => undefined })
+  return completionText(await complete(words, { program, open: async () => cluster, nowMs: NOON }))
+}
+
+describe('completion', () => {
+  test.each([
+    [['re'], ['regenerate', 'resume', 'revoke'], 4],
+    [['suspend', 'main', ''], ['other'], 4],
+    [['get', 'main', ''], [], 4],
+    [['list', '-o', ''], ['table', 'wide', 'json', 'yaml', 'name'], 4],
+    [['list', '--output=j'], ['--output=json'], 4],
+    [['create', 'x', '--env'], ['--environment'], 4],
+    [['create', 'x', '--environment', 's'], ['staging'], 4],
+    [['create', 'x', '--access-namespace', 'a', '--permissions', ''], ['customer:read', 'customer:write'], 6],
+    [['create', 'x', '--permissions', 'customer:read,'], ['customer:read,customer:write'], 6],
+    [['create', 'x', '--out', ''], [], 0],
+    [['completion', 'b'], ['bash'], 4],
+    [[''], ['create', 'list', 'get', 'claim', 'regenerate', 'suspend', 'resume', 'revoke', 'completion'], 4],
+  ])('%j', async (words, names, directive) => {
+    const lines = (await completed(...words)).trimEnd().split('\n')
+    expect(lines.slice(0, -1).map((line) => line.split('\t', 1)[0])).toEqual(names)
+    expect(lines.at(-1)).toBe(`:${directive}`)
+  })
+
+  test('what others wrote breaks no line', async () => {
+    expect(await completed('get', 'm')).toBe('main\tPending, production, tab\\u0009here\n:4\n')
+  })
+
+  test('where there is no cluster nothing is offered, and nothing is said', async () => {
+    const program = new Command('keyward')
+    addKeyCommands(program, {
+      terminal: fakeTerminal(),
+      open: () => Promise.reject(new Error()),
+      exit: () => undefined,
+    })
+    const found = await complete(['get', ''], { program, open: () => Promise.reject(new Error()), nowMs: NOON })
+    expect(found).toEqual({ items: [], directive: 4 })
+  })
+
+  test.each(['bash', 'zsh', 'fish'] as const)('the script for %s asks the program itself', (shell) => {
+    expect(completionScript(shell)).toContain('keyward __complete')
+  })
+})

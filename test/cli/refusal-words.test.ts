@@ -1,0 +1,89 @@
+/** What a refusal of the API server becomes: words for people, and what to do. */
+import { expect, test } from 'vitest'
+import { refusalWords } from '../../src/cli/refusal-words.ts'
+import { Refused } from '../../src/cli/refused.ts'
+
+const doing = { namespace: 'team-web', self: 'kubectl keyward' }
+const words = (said: ConstructorParameters<typeof Refused>[0]) => refusalWords(new Refused(said), doing)
+
+test.each<[string, ConstructorParameters<typeof Refused>[0], string]>([
+  [
+    'a role that is missing: which one, and how it is given',
+    {
+      status: 403,
+      reason: 'Forbidden',
+      message:
+        'apikeys.keyward.dev "main" is forbidden: User "ana" cannot patch resource "apikeys" in API group "keyward.dev" in the namespace "team-web"',
+    },
+    'ana may not patch apikeys in the Kubernetes namespace team-web\n  an administrator can allow it: kubectl create rolebinding keyward -n team-web --clusterrole=keyward-edit --user=ana',
+  ],
+  [
+    'a service account',
+    {
+      status: 403,
+      reason: 'Forbidden',
+      message:
+        'apikeys.keyward.dev is forbidden: User "system:serviceaccount:ci:bot" cannot list resource "apikeys" in API group "keyward.dev" at the cluster scope',
+    },
+    'system:serviceaccount:ci:bot may not list apikeys in the Kubernetes namespace team-web\n  an administrator can allow it: kubectl create rolebinding keyward -n team-web --clusterrole=keyward-view --serviceaccount=ci:bot; or name a namespace where you may: kubectl keyward list -n …',
+  ],
+  [
+    'our own webhook: its words stand alone, they say what would allow it',
+    {
+      status: 403,
+      reason: 'Forbidden',
+      message:
+        'admission webhook "admit.keyward.dev" denied the request: "ana" may not create ApiKey team-web/main, since …\nA ClusterRole with this rule',
+    },
+    '"ana" may not create ApiKey team-web/main, since …\nA ClusterRole with this rule',
+  ],
+  [
+    'our own policy',
+    {
+      status: 403,
+      reason: 'Forbidden',
+      message:
+        "apikeys.keyward.dev \"main\" is forbidden: ValidatingAdmissionPolicy 'keyward-stamps' with binding 'keyward-stamps' denied request: who made this can't be changed",
+    },
+    "who made this can't be changed",
+  ],
+  [
+    'fields, by the flags that fill them',
+    {
+      status: 422,
+      reason: 'Invalid',
+      message: 'ApiKey.keyward.dev "main" is invalid',
+      causes: [
+        { field: 'spec.permissions[0]', message: 'Invalid value: "x"' },
+        { field: 'spec.expiresAt', message: 'Forbidden: it passed' },
+      ],
+    },
+    '--permissions: Invalid value: "x"\n--expires-at: Forbidden: it passed',
+  ],
+  [
+    'the webhook that is away',
+    {
+      status: 500,
+      reason: 'InternalError',
+      message:
+        'Internal error occurred: failed calling webhook "admit.keyward.dev": failed to call webhook: Post "https://keyward-operator.keyward-system.svc:443/admit": context deadline exceeded',
+    },
+    "Keyward's operator could not be asked, and without it nothing is made or widened (500)\n  is it running? Meanwhile kubectl keyward suspend and revoke go on working",
+  ],
+  [
+    'kinds that are not installed',
+    { status: 404, reason: '', message: '404 page not found' },
+    "the API server does not know Keyward's kinds\n  is Keyward installed there (kubectl get crds)? Is it the right --context?",
+  ],
+  [
+    'who is not known',
+    { status: 401, reason: 'Unauthorized', message: 'Unauthorized' },
+    'the API server does not know you (401)\n  log in again, or choose who you are with --kubeconfig and --context',
+  ],
+])('%s', (_what, said, expected) => {
+  expect(words(said)).toBe(expected)
+})
+
+test('nothing that a server says is obeyed by a terminal', () => {
+  expect(words({ status: 418, reason: 'x', message: 'a\u001b[2Jb' })).toBe('the API server answered 418: a\\u001b[2Jb')
+})

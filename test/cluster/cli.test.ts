@@ -1,0 +1,342 @@
+/** `keyward` on a real API server, with the operator running: as people type it, in a process of its own. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { delimiter, dirname, join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { digestOf, parseCredential } from '../../src/core/credential.ts'
+import { type Cluster, startCluster } from '../support/cluster.ts'
+import { applyKey, getKey, keptOf, untilReady } from '../support/cluster-keys.ts'
+import { kubeParts } from '../support/control-plane.ts'
+import { type Operator, startOperator } from '../support/operator.ts'
+import { until } from '../support/until.ts'
+
+const MAIN = join(import.meta.dirname, '../../src/main.ts')
+
+let cluster: Cluster
+let operator: Operator
+/** With `keyward`, `kubectl-keyward` and `kubectl_complete-keyward` in it. */
+let bin: string
+
+type Ran = { readonly code: number | null; readonly out: string; readonly err: string }
+
+function runProgram(program: string, args: readonly string[], started?: (child: ChildProcess) => void): Promise<Ran> {
+  const path = [bin, dirname(process.execPath), process.env.PATH].join(delimiter)
+  const child = spawn(program, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { PATH: path, HOME: cluster.dir, KUBECONFIG: cluster.kubeconfig, KUBECTL_KUBERC: 'false' },
+  })
+  started?.(child)
+  const ended = new Promise<number | null>((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', resolve)
+  })
+  return Promise.all([text(child.stdout), text(child.stderr), ended]).then(([out, err, code]) => ({ code, out, err }))
+}
+
+const keyward = (...args: string[]): Promise<Ran> => runProgram('keyward', args)
+
+const NEW = [
+  '--access-namespace',
+  'acme-web-eu',
+  '--environment',
+  'production',
+  '--permissions',
+  'customer:read,license:manage',
+]
+
+beforeAll(async () => {
+  cluster = await startCluster()
+  bin = join(cluster.dir, 'bin')
+  mkdirSync(bin)
+  for (const name of ['keyward', 'kubectl-keyward', 'kubectl_complete-keyward']) {
+    // as npm puts an executable of a package there, but for the mode of the source
+    symlinkSync(MAIN, join(bin, `${name}.ts`))
+    writeFileSync(join(bin, name), `#!/bin/sh\nexec node "${join(bin, name)}.ts" "$@"\n`, { mode: 0o755 })
+  }
+  await cluster.apply(`
+apiVersion: keyward.dev/v1alpha1
+kind: AccessNamespace
+metadata: {name: acme}
+spec: {type: organization, displayName: Acme}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: grants}
+rules:
+  - {apiGroups: [keyward.dev], resources: [accessnamespaces/permissions], resourceNames: [acme], verbs: ["customer:read", "license:manage"]}
+  - {apiGroups: [keyward.dev], resources: [accessnamespaces], verbs: [list]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: grants}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: grants}
+subjects: [{kind: Group, apiGroup: rbac.authorization.k8s.io, name: granters}]
+`)
+  operator = await startOperator(cluster)
+  await operator.leads()
+})
+
+const shownIn = (out: string) => {
+  const [, id = '', secret = '', key = ''] = /^ID {6}(\S+)\nSecret {2}(\S+)\nKey {5}(\S+)\n$/.exec(out) ?? []
+  return { id, secret, key }
+}
+
+const digestIn = (key: string): string => {
+  const parsed = parseCredential(key)
+  if (!parsed.ok) throw new Error(parsed.problem)
+  return digestOf(parsed.value)
+}
+
+const claims = async (): Promise<readonly unknown[]> => {
+  const { body } = await cluster.request('GET', '/apis/keyward.dev/v1alpha1/namespaces/default/apikeyclaims')
+  return (body as { items: readonly unknown[] }).items
+}
+
+describe('create', () => {
+  test('shows a credential once whose digest is stored, and acknowledges it', async () => {
+    const { code, out, err } = await keyward(
+      'create',
+      'shop',
+      ...NEW,
+      '--display-name',
+      'Shop',
+      '--rate-limit',
+      '600/1m',
+    )
+    expect([code, err]).toEqual([
+      0,
+      'apikey.keyward.dev/shop created; waiting for its credential\nCopy it now: it is shown this once and kept nowhere.\n',
+    ])
+    const { id, secret, key } = shownIn(out)
+    expect(key).toBe(`${id}_${secret}`)
+    const [kept] = await keptOf(cluster, 'shop')
+    expect(kept?.current?.digest).toBe(digestIn(key))
+    expect(await claims()).toEqual([])
+    await untilReady(cluster, 'shop', 'Active')
+  })
+
+  test('into a file of its owner, or into a Secret', async () => {
+    const file = join(cluster.dir, 'key.json')
+    const first = await keyward('create', 'to-file', ...NEW, '--out', file)
+    expect([first.code, first.out]).toEqual([0, expect.stringMatching(/^ID {6}kw_prod_\S+\nKey {5}in the file /)])
+    const { key } = JSON.parse(readFileSync(file, 'utf8')) as { key: string }
+    expect([statSync(file).mode & 0o777, (await keptOf(cluster, 'to-file'))[0]?.current?.digest]).toEqual([
+      0o600,
+      digestIn(key),
+    ])
+
+    const second = await keyward('create', 'to-secret', ...NEW, '--out-secret', 'mine', '-o', 'json')
+    expect([second.code, JSON.parse(second.out)]).toMatchObject([0, { name: 'to-secret', secret: 'mine' }])
+    const { body } = await cluster.request('GET', '/api/v1/namespaces/default/secrets/mine')
+    const { data } = body as { data: Record<string, string> }
+    expect((await keptOf(cluster, 'to-secret'))[0]?.current?.digest).toBe(
+      digestIn(Buffer.from(data.key ?? '', 'base64').toString()),
+    )
+
+    // what is there already is found out before there is a key
+    const third = await keyward('create', 'nowhere', ...NEW, '--out-secret', 'mine')
+    expect([third.code, third.err]).toEqual([
+      1,
+      'keyward create: --out-secret: there is a Secret mine in default already, and it is not overwritten: name another one\n',
+    ])
+    expect((await cluster.request('GET', '/apis/keyward.dev/v1alpha1/namespaces/default/apikeys/nowhere')).status).toBe(
+      404,
+    )
+  })
+
+  test('as a trial changes nothing, and says what the API server says', async () => {
+    const tried = await keyward('create', 'tried', ...NEW, '--dry-run=server', '-o', 'yaml')
+    expect([tried.code, tried.out]).toEqual([0, expect.stringContaining('kind: ApiKey\n')])
+    const taken = await keyward('create', 'shop', ...NEW, '--dry-run=server')
+    expect([taken.code, taken.out]).toEqual([1, ''])
+    expect(taken.err).toBe(
+      'keyward create: apikeys.keyward.dev "shop" already exists\n  choose another name, or see what is there: keyward list -n default\n',
+    )
+    expect((await cluster.request('GET', '/apis/keyward.dev/v1alpha1/namespaces/default/apikeys/tried')).status).toBe(
+      404,
+    )
+  })
+
+  test('for a workload waits until its Secret is there', async () => {
+    const { code, out } = await keyward('create', 'workload', ...NEW, '--secret-name', 'workload-credential')
+    expect([code, out]).toEqual([0, 'apikey.keyward.dev/workload created\n'])
+    expect((await cluster.request('GET', '/api/v1/namespaces/default/secrets/workload-credential')).status).toBe(200)
+  })
+})
+
+describe('who may not', () => {
+  test('is told which role is missing, and who could give it', async () => {
+    const { code, out, err } = await keyward(
+      'create',
+      'hers',
+      ...NEW,
+      '--as',
+      'ana',
+      '--as-group',
+      'a',
+      '--as-group',
+      'b',
+    )
+    expect([code, out, err]).toEqual([
+      1,
+      '',
+      'keyward create: ana may not create apikeys in the Kubernetes namespace default\n  an administrator can allow it: kubectl create rolebinding keyward -n default --clusterrole=keyward-edit --user=ana\n',
+    ])
+  })
+
+  test('two groups arrive as two', async () => {
+    await cluster.apply(`
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: qa, namespace: default}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: keyward-view}
+subjects: [{kind: Group, apiGroup: rbac.authorization.k8s.io, name: qa}]
+`)
+    const seen = await until('the binding counts', async () => {
+      const ran = await keyward('list', '--as', 'ana', '--as-group', 'devs', '--as-group', 'qa', '-o', 'name')
+      return ran.code === 0 ? ran : undefined
+    })
+    expect(seen.out).toContain('apikey.keyward.dev/shop\n')
+  })
+})
+
+describe('looking', () => {
+  test('list reads like the page: a row per key, and no line of it is obeyed by the terminal', async () => {
+    await applyKey(cluster, 'spoiled', { displayName: 'red \u202e' })
+    await untilReady(cluster, 'spoiled', 'AwaitingClaim')
+    const { code, out } = await keyward('list')
+    expect([code, out.split('\n')[0]]).toEqual([
+      0,
+      'NAME        ID                     ENVIRONMENT   ACCESS NAMESPACE   PERMISSIONS                     LIMITS   STATUS    LAST USED   EXPIRES',
+    ])
+    expect(out).toMatch(
+      /^shop +kw_prod_\S+ +production +acme-web-eu +customer:read, license:manage +600\/1m +Active +never$/m,
+    )
+    expect(out).toMatch(/^spoiled +kw_\S+ .* Pending +never$/m)
+    expect((await keyward('list', '-A', '-o', 'wide')).out).toContain('red \\u202e')
+    expect(JSON.parse((await keyward('list', '-o', 'json')).out)).toMatchObject({ kind: 'List', apiVersion: 'v1' })
+  })
+
+  test('get says all there is to say, events too', async () => {
+    await until('the hand-over is told', async () => (await keyward('get', 'shop')).out.includes('HandedOver'), 15_000)
+    const { out } = await keyward('get', 'shop')
+    expect(out).toMatch(/^Name: +shop$/m)
+    expect(out).toMatch(/^Display name: +Shop$/m)
+    expect(out).toMatch(/^Status: +Active$/m)
+    expect(out).toMatch(/^ {2}license:manage +held$/m)
+    expect(out).toMatch(/^Access namespace: +acme-web-eu \(there is none of this name\)$/m)
+    expect(out).toMatch(/^ {2}Ready +True +Active/m)
+    const absent = await keyward('get', 'nobody')
+    expect([absent.code, absent.err]).toEqual([
+      1,
+      'keyward get: there is no ApiKey nobody in the Kubernetes namespace default; see: keyward list -n default, or -A for all namespaces\n',
+    ])
+  })
+})
+
+describe('the life of a key', () => {
+  test('a key that was made by hand is claimed once; a second claim says what to do', async () => {
+    await applyKey(cluster, 'by-hand')
+    const mine = await keyward('claim', 'by-hand')
+    expect([mine.code, (await keptOf(cluster, 'by-hand'))[0]?.current?.digest]).toEqual([
+      0,
+      digestIn(shownIn(mine.out).key),
+    ])
+    const second = await keyward('claim', 'by-hand')
+    expect([second.code, second.out]).toEqual([1, ''])
+    expect(second.err).toContain('the claim was denied (AlreadyClaimed): version 1 was claimed before')
+    expect(second.err).toContain('keyward regenerate by-hand -n default\n')
+    expect(await claims()).toEqual([])
+  })
+
+  test('regenerate gives another secret of the same ID, and the overlap is what was asked for', async () => {
+    const before = await getKey(cluster, 'by-hand')
+    const { code, out } = await keyward('regenerate', 'by-hand', '--overlap', '1h', '-o', 'json')
+    const { id, key } = JSON.parse(out) as { id: string; key: string }
+    expect([code, id]).toEqual([0, before?.status?.keyId])
+    const [kept] = await keptOf(cluster, 'by-hand')
+    expect(kept?.current).toMatchObject({ version: 2, digest: digestIn(key) })
+    expect(kept?.previous).toBeDefined()
+  })
+
+  test('suspend, resume and revoke: what is for good is asked for, and can not be undone', async () => {
+    expect(await keyward('suspend', 'by-hand', '--wait')).toMatchObject({
+      code: 0,
+      out: 'apikey.keyward.dev/by-hand suspended\n',
+    })
+    expect((await getKey(cluster, 'by-hand'))?.status?.phase).toBe('Inactive')
+    expect((await keyward('list')).out).toMatch(/^by-hand .* Inactive \(suspended\)/m)
+    expect(await keyward('resume', 'by-hand', '--wait')).toMatchObject({
+      code: 0,
+      out: 'apikey.keyward.dev/by-hand resumed\n',
+    })
+    expect((await getKey(cluster, 'by-hand'))?.status?.phase).toBe('Active')
+    const unasked = await keyward('revoke', 'by-hand')
+    expect([unasked.code, unasked.err]).toEqual([
+      2,
+      'keyward revoke: --yes is needed where nobody can be asked: a key that is revoked stays revoked\n',
+    ])
+    expect(await keyward('revoke', 'by-hand', '--yes')).toMatchObject({
+      code: 0,
+      out: 'apikey.keyward.dev/by-hand revoked\n',
+    })
+    expect((await keyward('resume', 'by-hand')).err).toContain('is revoked, and that is for good')
+  })
+})
+
+describe('as a plugin of kubectl', () => {
+  test('it is found, speaks of itself by that name, and takes the flags behind it', async () => {
+    const [kubectl] = kubeParts('kubectl')
+    const { code, out } = await runProgram(kubectl, ['keyward', 'list', '-n=default', '-o=name'])
+    expect([code, out]).toEqual([0, expect.stringContaining('apikey.keyward.dev/shop\n')])
+    const absent = await runProgram(kubectl, ['keyward', 'get', 'nobody'])
+    expect(absent.err).toContain('see: kubectl keyward list -n default')
+  })
+
+  test('completes names of keys, access namespaces, and the permissions that one may grant there', async () => {
+    const completed = async (...words: string[]) => (await runProgram('kubectl_complete-keyward', words)).out
+    expect(await completed('get', 'sh')).toMatch(/^shop\tActive, production, Shop\n:4\n$/)
+    expect(await completed('create', 'x', '--access-namespace', 'a')).toBe('acme\torganization, Acme\n:4\n')
+    expect(await completed('list', '-n', 'keyward-s')).toBe('keyward-system\n:4\n')
+    const granting = ['--as', 'ana', '--as-group', 'granters', '--access-namespace', 'acme']
+    expect(await completed('create', 'x', ...granting, '--permissions', 'customer:read,')).toBe(
+      'customer:read,license:manage\n:6\n',
+    )
+  })
+})
+
+describe('without an operator', () => {
+  test('a claim is taken back in time, nothing is lost, and the key can be claimed later', async () => {
+    await operator.stop()
+    const waiting = await keyward('create', 'patient', ...NEW, '--timeout', '2s')
+    expect([waiting.code, waiting.out, await claims()]).toEqual([1, '', []])
+    expect(waiting.err).toContain("nobody handed over the credential within 2 s: is Keyward's operator running?")
+    expect(waiting.err).toContain('keyward claim patient -n default')
+    expect((await keyward('revoke', 'shop', '--yes')).code).toBe(0)
+
+    let child: ChildProcess | undefined
+    const interrupted = runProgram('keyward', ['claim', 'patient'], (started) => {
+      child = started
+    })
+    await until('it is claimed', async () => (await claims()).length === 1)
+    child?.kill('SIGINT')
+    expect(await interrupted).toMatchObject({
+      code: 1,
+      out: '',
+      err: expect.stringContaining('interrupted: the key patient is there'),
+    })
+    expect(await claims()).toEqual([])
+    operator = await startOperator(cluster)
+    const later = await keyward('claim', 'patient')
+    expect([later.code, (await keptOf(cluster, 'patient'))[0]?.current?.digest]).toEqual([
+      0,
+      digestIn(shownIn(later.out).key),
+    ])
+  })
+})
+
+test('no secret was ever in an argument, a log, or a claim that is left', async () => {
+  expect(cluster.auditLog()).not.toMatch(/kw_prod_[0-9A-Za-z]{12}_[0-9A-Za-z]{49}/)
+  expect(operator.output()).not.toMatch(/kw_prod_[0-9A-Za-z]{12}_[0-9A-Za-z]{49}/)
+})
