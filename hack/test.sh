@@ -15,14 +15,18 @@ esac
 case " $* " in
   *" cluster "* | *" long "*)
     echo "keyward: seeing that a Kubernetes control plane for tests is there (hack/kube.sh)"
+    began=$SECONDS
     bash hack/kube.sh all || echo "keyward: not all of Kubernetes could be built (see above)" >&2
+    echo "keyward: the control plane is there after $((SECONDS - began)) s"
     ;;
 esac
 status=0
 # one after the other: tests on an API server share the processors with nothing else
 for project in "$@"; do
   echo "keyward: tests of project $project"
+  began=$SECONDS
   npm run --silent vitest -- run --project "$project" --reporter=default --reporter=json --outputFile.json="$reports/$project.json" || status=1
+  echo "keyward: project $project took $((SECONDS - began)) s"
 done
 npm run --silent node -- hack/count-tests.ts "$reports"/*.json || status=1
 exit "$status"

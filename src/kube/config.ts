@@ -1,5 +1,6 @@
 /** What a command can be told about the API server, and the access that comes of it. */
 import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { z } from 'zod'
 import { Trouble } from '../core/trouble.ts'
 import { flagOf, variableOf } from '../runtime/config.ts'
@@ -52,7 +53,7 @@ export async function openKube(given: KubeOptionValues, around: Surroundings): P
     return { ok: true, kube: { access, namespace: given.namespace ?? NAMESPACE } }
   } catch (error) {
     if (!(error instanceof Trouble)) throw error
-    return { ok: false, problems: [problemOf(error, given)] }
+    return { ok: false, problems: [problemOf(error, given, around.env)] }
   }
 }
 
@@ -63,13 +64,15 @@ function podOf(given: KubeOptionValues, { env, steadyMs }: Surroundings): Access
   return inCluster({ folder: given.serviceAccount, host, port, steadyMs })
 }
 
-function problemOf(error: Trouble, { kubeconfig, context }: KubeOptionValues): string {
+function problemOf(error: Trouble, { kubeconfig, context }: KubeOptionValues, env: Surroundings['env']): string {
+  // where kubectl looks
+  const file = kubeconfig ?? (env.KUBECONFIG || join(env.HOME ?? '~', '.kube', 'config'))
   const said = `${flagOf('kubeconfig')} (${variableOf('kubeconfig')})`
   const why = error.cause instanceof Error ? ` (${error.cause.message})` : ''
   if (error.code === 'kubeconfig_names_no_cluster') {
     return context === undefined
-      ? `${said}: ${kubeconfig ?? 'the kubeconfig'} names no cluster: neither in a pod nor with a kubeconfig that has a current context`
+      ? `${said}: ${file} names no cluster: neither in a pod nor with a kubeconfig that has a current context`
       : `${flagOf('context')} (${variableOf('context')}): there is no context ${context} with a cluster`
   }
-  return `${said}: ${kubeconfig ?? 'the kubeconfig that kubectl would use'} can't be read${why}`
+  return `${said}: ${file} can't be read as a kubeconfig${why}`
 }

@@ -160,7 +160,8 @@ export function followCluster(parts: FollowParts): Following {
     }, LOOK_EVERY_MS)
     try {
       const failed = new Promise<never>((_resolve, reject) => {
-        begin().catch(reject)
+        // who is stopped before it was ready has not failed
+        begin().catch((error) => (stop.aborted ? undefined : reject(error)))
       })
       await Promise.race([failed, Promise.all(reflectors.map((one) => one.run(stop)))])
     } finally {
