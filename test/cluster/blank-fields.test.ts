@@ -37,6 +37,16 @@ test('a limit that is blanked out later is refused, and stays', async () => {
   expect(read.stdout).toBe('["globex"]')
 })
 
+test('what can not be removed is refused by its own rule', async () => {
+  expect((await apply('ending', '  expiresAt: "2099-03-01T00:00:00Z"')).status).toBe(0)
+  expect((await apply('ending', '')).stderr).toContain("expiresAt can't be removed")
+})
+
+test('a patch that takes a limit away means it', async () => {
+  const patch = ['patch', 'apikey', 'limited', '--type', 'merge', '-p', '{"spec":{"customers":null}}']
+  expect((await cluster.kubectl(patch)).status).toBe(0)
+})
+
 test('a text that looks like a blank field is a text', async () => {
   expect((await apply('text', `  displayName: '"customers":null'`)).stderr).toBe('')
 })

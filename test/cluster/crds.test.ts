@@ -241,12 +241,6 @@ describe('a field that is left blank', () => {
     expect([status, stderr]).toEqual([1, expect.stringMatching(REFUSED)])
   })
 
-  test('is left out by an apply of kubectl, which sends no null of a new key', async () => {
-    await cluster.apply(JSON.stringify(blank('customers')))
-    expect(await customers()).toBeUndefined()
-    await cluster.request('DELETE', path())
-  })
-
   test('is refused by replace and by apply on the server', async () => {
     await cluster.apply(JSON.stringify(limited))
     const metadata = { ...(limited.metadata as Json), resourceVersion: await versionOf(path()) }
@@ -260,12 +254,6 @@ describe('a field that is left blank', () => {
     )
     expect([applied.status, messageOf(applied)]).toEqual([422, expect.stringMatching(REFUSED)])
     expect(await customers()).toEqual(['globex'])
-  })
-
-  test('is taken away by an apply of kubectl over a key that has it, as by any patch; not what can not be taken away', async () => {
-    await expect(cluster.apply(JSON.stringify(blank('expiresAt')))).rejects.toThrow(/expiresAt can't be removed/)
-    await cluster.apply(JSON.stringify(blank('customers')))
-    expect(await customers()).toBeUndefined()
   })
 })
 

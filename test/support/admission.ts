@@ -40,7 +40,7 @@ const text = (file: string) => readFileSync(join(DEPLOY, file), 'utf8')
 
 /** The webhooks at a port of this machine instead of a Service. */
 function webhooksAt(port: number): string {
-  const service = /service: \{namespace: keyward-system, name: keyward-webhooks, path: (\/\w+)\}/g
+  const service = /service:\s*\{\s*namespace: keyward-system,\s*name: keyward-webhooks,\s*path: (\/\w+),?\s*\}/g
   return text('webhooks.yaml').replace(service, (_all, path) => `url: "https://127.0.0.1:${port}${path}"`)
 }
 
