@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the tests of Keyward on Kubernetes against a cluster of kind, which is made for them and removed afterwards.
-# Tests that kill, stop or look into the API server's own processes are to be skipped there (ON_KIND): they need one that is theirs.
+# Tests that kill, stop or look into the API server's own processes are left out (vitest.config.ts): they need one that is theirs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . hack/cache.sh
