@@ -1,6 +1,7 @@
 /** The parts of the API of standalone that need no process. */
 import { describe, expect, test } from 'vitest'
 import { openBook } from '../../src/standalone/rest/book.ts'
+import { callOf, isDryRun } from '../../src/standalone/rest/call.ts'
 import { draftOf } from '../../src/standalone/rest/draft.ts'
 import { makeGuard } from '../../src/standalone/rest/guard.ts'
 import { targetOf } from '../../src/standalone/rest/kinds.ts'
@@ -25,6 +26,15 @@ const target = (path: string) => {
   if (found === undefined) throw new Error('nowhere')
   return found
 }
+
+test('nothing of a query gets lost behind a second question mark', () => {
+  const { path, query } = callOf('DELETE', '/apis/x?fieldSelector=metadata.name%3Da?&dryRun=All', '')
+  expect([path, query.get('fieldSelector'), isDryRun(query.getAll('dryRun'))]).toEqual([
+    '/apis/x',
+    'metadata.name=a?',
+    true,
+  ])
+})
 
 describe('the Host of a request', () => {
   const passes = (listen: string, host: string) => {

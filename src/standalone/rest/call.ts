@@ -9,7 +9,9 @@ export type Call = {
 }
 
 export function callOf(method: string, url: string, accept: string): Call {
-  const [path = '', query = ''] = url.split('?', 2)
+  // whatever is behind the first one is the query, also where it holds another: a dryRun there must not get lost
+  const at = url.indexOf('?')
+  const [path, query] = at < 0 ? [url, ''] : [url.slice(0, at), url.slice(at + 1)]
   return { method, path, query: new URLSearchParams(query), accept }
 }
 
