@@ -1,11 +1,12 @@
 /** Requests to the API server: bounded in time and size, and what fails says nothing of what was sent. */
 import { Trouble } from '../core/trouble.ts'
+import { pause } from '../runtime/pause.ts'
 import type { Access } from './access.ts'
 import { ApiError } from './api-error.ts'
 import { makeConnections } from './connections.ts'
 import { exchange, readJson } from './exchange.ts'
 import type { KubeObject } from './objects.ts'
-import { limitTime, pause, type TimeLimit } from './time-limit.ts'
+import { limitTime, type TimeLimit } from './time-limit.ts'
 import { watchOnce } from './watch-stream.ts'
 
 export type KubeRequest = {

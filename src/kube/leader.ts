@@ -1,11 +1,11 @@
 /** Which one of several processes leads, by a Lease; no clock but our own steady one is relied on. */
 import { Trouble } from '../core/trouble.ts'
+import { pause } from '../runtime/pause.ts'
 import { isAlreadyExists, isConflict, isNotFound } from './api-error.ts'
 import { isObject } from './calls.ts'
 import type { KubeClient } from './client.ts'
 import { givenBack, heldBy, type LeaseSpec, respectedMs, specOf, withSpec } from './lease-record.ts'
 import { apiVersionOf, type KubeDraft, type KubeObject, LEASES, pathOf } from './objects.ts'
-import { pause } from './time-limit.ts'
 
 export type CampaignParts = {
   readonly client: KubeClient

@@ -1,8 +1,8 @@
 /** A list page by page. A page that fails is asked for again by itself: what was read before it is not read anew. */
 import { Trouble } from '../core/trouble.ts'
+import { pause } from '../runtime/pause.ts'
 import { isGone } from './api-error.ts'
 import type { Page } from './calls.ts'
-import { pause } from './time-limit.ts'
 import { againMs } from './watch-state.ts'
 
 export type PagesParts = {

@@ -1,5 +1,6 @@
 /** What lies on the API server, kept in memory: listed once, then watched, for ever, and how old it may be is known. */
 import { Trouble } from '../core/trouble.ts'
+import { pause } from '../runtime/pause.ts'
 import { isGone, isNotFound } from './api-error.ts'
 import { listPage, type Page } from './calls.ts'
 import type { KubeClient, WatchEvent } from './client.ts'
@@ -8,7 +9,6 @@ import { makeObjectStore } from './object-store.ts'
 import { type KubeObject, pathOf, type Resource } from './objects.ts'
 import { makePages } from './pages.ts'
 import { isLater } from './resource-version.ts'
-import { pause } from './time-limit.ts'
 import { makeWaiters } from './waiters.ts'
 import { againMs, type Next, nextAfter } from './watch-state.ts'
 

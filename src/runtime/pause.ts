@@ -1,6 +1,4 @@
-/** Waits a time, or less where somebody interrupts. */
-
-/** Resolves after the time, or as soon as the signal comes. */
+/** Waits a time, or less where somebody interrupts: whoever waited looks at the signal. */
 export const pause = (ms: number, signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {
     if (signal.aborted) return resolve()
