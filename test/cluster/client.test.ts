@@ -314,7 +314,7 @@ describe('credentials', () => {
       return result.ok ? [] : result.problems
     }
     expect(await problems({ kubeconfig: '/nowhere/config' })).toEqual([
-      "--kubeconfig (KEYWARD_KUBECONFIG): /nowhere/config can't be read (ENOENT)",
+      "--kubeconfig (KEYWARD_KUBECONFIG): /nowhere/config can't be read as a kubeconfig (ENOENT)",
     ])
     expect(await problems({ kubeconfig: cluster.kubeconfig, context: 'other' })).toEqual([
       '--context (KEYWARD_CONTEXT): there is no context other with a cluster',

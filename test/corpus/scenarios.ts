@@ -1,5 +1,5 @@
 /** Every scenario that the standalone proxy can show, by the ID of its case. */
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'vitest'
 import { sendRaw } from '../support/raw-client.ts'
@@ -51,7 +51,7 @@ const OUTPUT_SCENARIOS: Readonly<Record<string, Scenario>> = {
     const places = [
       ['log', world.standalone.output()],
       ['metrics', await world.metrics()],
-      ...filesBelow(world.standalone.data).map((file) => [file, readFileSync(file).toString('latin1')] as const),
+      ...filesBelow(world.standalone.data),
     ] as const
     expect(places.length).toBeGreaterThan(2)
     for (const [fixture, key] of Object.entries(world.credentials)) {
@@ -72,10 +72,19 @@ function tellsNothing(text: string): void {
   expect(text).not.toMatch(/\bat .*\(|node:|node_modules|\.ts\b|\.js\b|\bv?\d+\.\d+\.\d+\b|^server$|^x-powered-by$/im)
 }
 
-const filesBelow = (folder: string): readonly string[] =>
-  readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .map((name) => join(folder, name))
-    .filter((path) => statSync(path).isFile())
+/** Each file with its content; what is renamed away meanwhile is there by its other name. */
+function filesBelow(folder: string): readonly (readonly [string, string])[] {
+  const names = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
+  return names.flatMap(({ parentPath, name }) => {
+    const path = join(parentPath, name)
+    try {
+      return [[path, readFileSync(path, 'latin1')] as const]
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+      throw error
+    }
+  })
+}
 
 export const SCENARIOS: Readonly<Record<string, (world: World) => Promise<void>>> = {
   ...KEY_SCENARIOS,

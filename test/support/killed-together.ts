@@ -12,12 +12,19 @@ export type Killed = { readonly scenario: string; readonly what: string; readonl
 
 export type Field = { readonly cluster: Cluster; readonly succession: Succession; readonly lives: Life[] }
 
-/** Nothing moves for so long: who has not come to its n-th write by then has none. */
+/** Nothing moves for so long after all that is not held came where it should: that has no n-th write. */
 const QUIET_MS = 300
 const ASK_EVERY_MS = 50
-const HELD_WITHIN_MS = 8000
+const HELD_WITHIN_MS = 30_000
 
-type Trial = { readonly scenario: Scenario; readonly life: Life; readonly held: Held; reached: string | undefined }
+type Trial = {
+  readonly scenario: Scenario
+  readonly life: Life
+  readonly held: Held
+  reached: string | undefined
+  /** It came where it should without having been held. */
+  done: boolean
+}
 
 /** Every scenario at once, each with a key of its own; the leader is killed when each is at its n-th write. Empty: none has one. */
 export async function killedTogether(
@@ -32,7 +39,7 @@ export async function killedTogether(
   const trials = await Promise.all(
     begun.map(async ({ scenario, life }): Promise<Trial> => {
       const held = proxy.hold({ matches: await writesOf(cluster, life), n, phase })
-      const trial: Trial = { scenario, life, held, reached: undefined }
+      const trial: Trial = { scenario, life, held, reached: undefined, done: false }
       void held.reached.then((what) => {
         trial.reached = what
       })
@@ -40,6 +47,13 @@ export async function killedTogether(
     }),
   )
   await Promise.all(trials.map(({ scenario, life }) => scenario.change(cluster, life)))
+  for (const trial of trials) {
+    const done = () => {
+      trial.done = true
+    }
+    // what is held does not settle
+    trial.scenario.settled(cluster, trial.life).then(done, () => undefined)
+  }
   await untilHeld(operator, trials)
   proxy.letLive()
   const caught = trials.filter(({ reached }) => reached !== undefined)
@@ -85,7 +99,8 @@ async function untilHeld(operator: Operator, trials: readonly Trial[]): Promise<
       const depth = await operator.metric('keyward_operator_queue_depth')
       const looks = await operator.metric('keyward_operator_reconciles_total{outcome="settled"}')
       const now = `${held} ${depth} ${looks}`
-      if (now !== last) quietSince = performance.now()
+      const isUnderWay = trials.some(({ reached, done }) => reached === undefined && !done)
+      if (now !== last || isUnderWay) quietSince = performance.now()
       last = now
       return performance.now() - quietSince > QUIET_MS
     },
