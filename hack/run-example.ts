@@ -3,6 +3,7 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { PORTS } from '../src/standalone/config.ts'
 import { EXAMPLES, type Example } from './examples.ts'
 import {
   answers,
@@ -19,11 +20,14 @@ import {
 
 type NewKey = { readonly namespace: string; readonly name: string; readonly key: string }
 
-const PORTS = [
-  { port: 8080, what: 'the protected API' },
-  { port: 9000, what: 'the HTTP check' },
-  { port: 9090, what: 'metrics and health' },
-] as const
+/** Whatever standalone listens on: what is forgotten here ends it with fewer words. */
+const PORT_WORDS: Readonly<Record<keyof typeof PORTS, string>> = {
+  proxy: 'the protected API',
+  api: "the API of Keyward's objects",
+  check: 'the HTTP check',
+  grpc: 'the gRPC check',
+  metrics: 'metrics and health',
+}
 const ROOT = join(import.meta.dirname, '..')
 
 const say = (text: string): void => console.log(text)
@@ -74,7 +78,7 @@ function describe(example: Example, { home, offset }: { readonly home: Home; rea
   const keys = keysOf(home.newKeys)
   const width = Math.max(...keys.map(({ name }) => name.length))
   const keyOf = (name: string) => keys.find((key) => key.name === name)?.key ?? `<no key ${name}>`
-  const proxy = `http://127.0.0.1:${8080 + offset}`
+  const proxy = `http://127.0.0.1:${PORTS.proxy + offset}`
   return `
 New keys. They are shown this once: Keyward keeps their digests only.
 
@@ -101,7 +105,10 @@ function sayNewKeys(file: string): NodeJS.Timeout {
 async function run(): Promise<void> {
   refuseOldNode()
   const { name, example, offset } = asked()
-  const ports = PORTS.map(({ port, what }) => ({ port: port + offset, what }))
+  const ports = Object.entries(PORT_WORDS).map(([of, what]) => ({
+    port: PORTS[of as keyof typeof PORTS] + offset,
+    what,
+  }))
   await refuseTakenPorts(ports, `make run PORT_OFFSET=${offset + 100}`)
   say(`Starting examples/${name}: its API, and Keyward in front of it. No key exists yet.`)
   const home = newHome(name)
@@ -109,7 +116,7 @@ async function run(): Promise<void> {
   const keyward = start(home, { upstream: `http://127.0.0.1:${await listening(server)}`, offset })
   const stopped = untilStopped([['Keyward', keyward.child]])
   try {
-    const ready = keyward.untilReady(() => answers(`http://127.0.0.1:${9090 + offset}/readyz`))
+    const ready = keyward.untilReady(() => answers(`http://127.0.0.1:${PORTS.metrics + offset}/readyz`))
     const isReady = ready.then(() => true)
     // what ends by itself is told, with what it wrote, by the other
     if ((await Promise.race([isReady, stopped])) === undefined) return

@@ -3,7 +3,8 @@
 # there yet: custom resource definitions and protobuf files out of the Go modules of their projects. Nothing of them is run.
 set -euo pipefail
 shopt -s inherit_errexit
-cd "$(dirname "$0")/.."
+hack=$(cd "$(dirname "$0")" && pwd)
+. "$hack/cache.sh"
 
 # brings the definitions of Gateway API v1.6.1 (experimental channel) along: the module of v1.7.0 asks for a newer Go
 gateway=github.com/envoyproxy/gateway@v1.9.1
@@ -15,9 +16,7 @@ machinery=k8s.io/apimachinery@v0.35.0
 # what the newest of them asks for
 go=1.26.7
 
-cache=${KEYWARD_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/keyward}
 folder=$cache/schemas-$(printf '%s' "$gateway $istio $traefik $kubernetes $machinery" | cksum | cut -d ' ' -f 1)
-fail() { echo "keyward: $1" >&2; exit 1; }
 
 # The folder of a module: module NAME@VERSION
 module() {
@@ -28,10 +27,11 @@ module() {
 }
 
 fetch() {
-  echo "keyward: fetching the schemas of manifests (five Go modules, about 20 MB)" >&2
-  work=$(mktemp -d "$cache/work.XXXXXX")
-  trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
-  tool=$(bash hack/go.sh "$go")
+  # another process may have fetched them meanwhile
+  if [ -d "$folder" ]; then return; fi
+  work_folder
+  say "fetching the schemas of manifests (five Go modules, about 20 MB)"
+  tool=$(bash "$hack/go.sh" "$go")
   local from to=$work/schemas
   mkdir -p "$to/crds" "$to/proto"
 
@@ -56,9 +56,8 @@ fetch() {
   find "$to/proto" -type d -empty -delete
 
   chmod -R u+w "$to"
-  mv -T "$to" "$folder" 2>/dev/null || [ -d "$folder" ] || fail "could not put the schemas into $folder"
+  mv -T "$to" "$folder"
 }
 
-mkdir -p "$cache"
-[ -d "$folder" ] || fetch
+if [ ! -d "$folder" ]; then locked schemas fetch >&2; fi
 echo "$folder"

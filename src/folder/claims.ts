@@ -89,6 +89,13 @@ export function openClaims(parts: ClaimsParts) {
   const claims = new Map<string, Claim>(kept.all().map((claim) => [keyOf(claim), claim]))
   let last: Promise<unknown> = Promise.resolve()
 
+  /** One after the other: of two with one name the second is told, and what is on its way out does not go twice. */
+  const inTurn = <T>(act: () => Promise<T>): Promise<T> => {
+    const done = last.then(act)
+    last = done.catch(() => undefined)
+    return done
+  }
+
   const ofKey = ({ namespace, name }: KeyName): readonly Claim[] =>
     [...claims.values()].filter((claim) => claim.namespace === namespace && claim.apiKey === name)
 
@@ -163,12 +170,7 @@ export function openClaims(parts: ClaimsParts) {
         finished ? [] : [{ namespace, name: apiKey }],
       ),
 
-    /** One after the other, so that of two with one name the second is told. */
-    submit: (submission: Submission): Promise<Submitted> => {
-      const done = last.then(() => decided(submission))
-      last = done.catch(() => undefined)
-      return done
-    },
+    submit: (submission: Submission): Promise<Submitted> => inTurn(() => decided(submission)),
 
     /** Oldest first; also those that hold a version of that very key already. */
     waiting: (key: KeyName, keyUid: string | undefined) =>
@@ -176,6 +178,8 @@ export function openClaims(parts: ClaimsParts) {
         .filter(({ finished, delivered }) => !finished || (delivered !== undefined && delivered.keyUid === keyUid))
         .map(({ name, version, due, usable, delivered }) => ({
           ...{ name, claimant: CLAIMANT, version, dueWhenMade: due, delivered },
+          unattested: undefined,
+          cap: undefined,
           objection: usable ? undefined : ('InvalidKey' as const),
         })),
 
@@ -205,12 +209,13 @@ export function openClaims(parts: ClaimsParts) {
     },
 
     /** Takes away what is finished and past its time. */
-    sweep: async (): Promise<void> => {
-      for (const claim of [...claims.values()]) {
-        const from = Math.max(claim.madeMs, claim.delivered?.at ?? claim.madeMs)
-        if (claim.finished && from + parts.lifeMs <= nowMs()) await remove(claim)
-      }
-    },
+    sweep: (): Promise<void> =>
+      inTurn(async () => {
+        for (const claim of [...claims.values()]) {
+          const from = Math.max(claim.madeMs, claim.delivered?.at ?? claim.madeMs)
+          if (claim.finished && from + parts.lifeMs <= nowMs()) await remove(claim)
+        }
+      }),
   }
 }
 

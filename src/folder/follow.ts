@@ -72,7 +72,7 @@ export function follow(parts: FollowParts): Following {
     const { uid, parsed: apiKey } = accepted
     const secret = store.secretOf(uid)
     if (secret?.name !== name) return undefined
-    return recordOf(apiKey, secretInForce(apiKey.spec, secret, nowMs()))
+    return recordOf(apiKey, secretInForce(apiKey.spec, secret, nowMs()), undefined)
   }
   const keyView = makeKeyView({ keys, inForce: keyInForce, pause })
 

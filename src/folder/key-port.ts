@@ -37,7 +37,7 @@ type Opening = {
 const NOBODY_ELSE = 'standalone'
 
 const NEW_KEYS = { kind: 'newKeys', claimant: NOBODY_ELSE } as const
-const PEOPLE = { createdBy: NOBODY_ELSE, held: undefined }
+const PEOPLE = { createdBy: NOBODY_ELSE, cap: undefined, lost: [], unattested: undefined }
 
 /** What there is of these only where others edit ApiKeys at any time, and keep Secrets. */
 const ONLY_ON_A_CLUSTER = { arrival: undefined, workloadSecret: undefined, granting: undefined } as const

@@ -1,18 +1,13 @@
 /** What is in force in a folder, and one of its keys, looked at from outside: beside a running standalone or without one. */
 
-import { composeKeyId, RANDOM_BYTES } from '../core/credential.ts'
 import type { Index } from '../core/decide.ts'
 import type { KeyRecord } from '../core/record.ts'
 import { makeKeyIndex } from '../enforce/key-index.ts'
-import type { ApiKey } from '../resources/api-key.ts'
 import { echo } from '../resources/echo.ts'
-import { recordOf } from '../resources/key-record.ts'
+import { recordBehind } from '../resources/explained-key.ts'
 import { makeInForce } from './in-force.ts'
 import { type AcceptedForms, FolderUnreadable, NO_FORMS, openFolder } from './manifests.ts'
 import { readForms, readSecrets } from './store.ts'
-
-/** More than a key ID: somebody pasted what must not be repeated. */
-const SECRET_TOO = /kw_[a-z]+_[0-9A-Za-z]+_/
 
 export type Looked = { readonly index: Index; readonly record: KeyRecord | undefined }
 
@@ -39,8 +34,6 @@ export async function look({ manifests, data, key, nowMs }: LookParts): Promise<
   const index = inForce.index()
   if (index === undefined) return 'nothing is in force'
   if (key === undefined) return { index, record: undefined }
-  if (SECRET_TOO.test(key))
-    return 'name the key by its ID (kw_<env>_<id>) or as namespace/name, never by the key itself'
   const name = key.startsWith('kw_') ? nameOfKeyId(data, key) : key
   if (name === undefined) {
     return data === undefined
@@ -48,9 +41,7 @@ export async function look({ manifests, data, key, nowMs }: LookParts): Promise<
       : `${echo(key)} is not in ${data}`
   }
   const found = snapshot.accepted.get(`ApiKey/${name}`)?.parsed
-  return found?.kind === 'ApiKey'
-    ? { index, record: recordWithout(found) }
-    : `there is no ApiKey ${echo(name)} in force`
+  return found?.kind === 'ApiKey' ? { index, record: recordBehind(found) } : `there is no ApiKey ${echo(name)} in force`
 }
 
 function formsIn(data: string): ReturnType<typeof readForms> {
@@ -68,18 +59,3 @@ function unreadable(error: unknown): string {
 
 const nameOfKeyId = (data: string | undefined, keyId: string): string | undefined =>
   data === undefined ? undefined : readSecrets(data)?.find((stored) => stored.keyId === keyId)?.name
-
-/** An explanation starts behind the credential: which key ID and digest it has makes no difference. */
-function recordWithout(apiKey: ApiKey): KeyRecord {
-  const { namespace, name, spec } = apiKey
-  const secret = {
-    keyId: composeKeyId(spec.environment, new Uint8Array(RANDOM_BYTES)),
-    uid: 'explained',
-    name: `${namespace}/${name}`,
-    origin: 'minted',
-    rotations: 0,
-    current: undefined,
-    previous: undefined,
-  } as const
-  return recordOf(apiKey, secret).record
-}

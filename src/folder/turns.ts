@@ -10,8 +10,6 @@ export type Turns<T> = {
   readonly alone: <R>(act: () => Promise<R>) => Promise<R>
 }
 
-export const oneAtATime = <T>(run: (removals: Removals) => Promise<T>): Turns<T>['next'] => makeTurns(run).next
-
 export function makeTurns<T>(run: (removals: Removals) => Promise<T>): Turns<T> {
   let last: Promise<unknown> = Promise.resolve()
   let waiting: Turn<T> | undefined

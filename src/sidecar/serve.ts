@@ -104,7 +104,7 @@ function inTime(verdict: Promise<Verdict>, withinMs: number, { act, fail }: Then
     then()
   }
   verdict.then(
-    (inTime) => first(() => act(inTime)),
+    (answer) => first(() => act(answer)),
     () => first(() => fail('the check failed')),
   )
 }

@@ -27,7 +27,7 @@ export type ApiParts = {
 /** The API of the objects in force. */
 export function restOf({ config, store, token, version, log }: ApiParts, { folder, claims, missing }: Showing) {
   const accepted = () => folder.current().accepted
-  const statusOf = makeStanding({
+  const { statusOf, forget } = makeStanding({
     reported: (held) => (held.kind === 'ApiKeyClaim' ? claims.statusOf(objectKey(held)) : store.statuses.get(held.uid)),
     problemsOf: problemsIn(folder),
     nowMs,
@@ -40,6 +40,7 @@ export function restOf({ config, store, token, version, log }: ApiParts, { folde
         yield* claims.all()
       },
       statusOf,
+      forget,
     },
     nowMs(),
   )

@@ -114,15 +114,17 @@ async function serve(parts: Serving): Promise<number> {
   try {
     await listeners.start()
     take(await folder.rescan())
+    book.begin()
     keyring.load()
     for (const key of claims.awaited()) keyring.reconcile(key)
     await keyring.idle()
     phase.loaded = true
     log.info({ keys: keys.size(), problems: folder.current().problems.length }, 'in force')
     const waiting = newKeys === undefined ? keysWithoutSecret(store, folder.current()) : 0
-    if (waiting > 0) log.warn({ keys: waiting }, 'keys wait to be claimed: start with --new-keys FILE to receive them')
+    if (waiting > 0)
+      log.warn({ keys: waiting }, 'keys wait to be claimed over the API, or for a start with --new-keys FILE')
     const watching = folder.watch(take)
-    const sweeping = setInterval(() => void claims.sweep().catch(() => undefined), SWEEP_EVERY_MS)
+    const sweeping = setInterval(() => void claims.sweep().catch(unswept(log)), SWEEP_EVERY_MS)
     await aborted(stop)
     phase.stopping = true
     log.info('stopping')
@@ -138,6 +140,12 @@ async function serve(parts: Serving): Promise<number> {
     await keyring.stop()
   }
 }
+
+const unswept = (log: Log) => (error: unknown) =>
+  log.error({ trouble: troubleOf(error) }, 'claims that are past their time could not be removed')
+
+const troubleOf = (error: unknown): string =>
+  error instanceof Trouble ? error.code : error instanceof Error ? error.name : 'unknown'
 
 type Ringing = { readonly folder: Folder; readonly keys: KeyIndex; readonly claims: Claims; readonly book: Book }
 
@@ -171,7 +179,7 @@ function keyringOf({ store, newKeys, log }: Serving, { folder, keys, claims, boo
       else keys.put(uid, indexed.record, indexed)
     },
     onTrouble: ({ namespace, name }, error, retryMs) => {
-      const trouble = error instanceof Trouble ? error.code : error instanceof Error ? error.name : 'unknown'
+      const trouble = troubleOf(error)
       log.error({ key: `${namespace}/${name}`, trouble, retryMs }, 'a key is not where its manifest wants it')
     },
   })

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { Agent, createServer, get as httpGet } from 'node:http'
+import { Agent, createServer, get as httpGet, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -139,12 +139,12 @@ describe('explain', () => {
     const byId = ask(standalone.home, id, ['--data', standalone.data, '--method', 'DELETE', '-o', 'json'])
     expect(JSON.parse(byId.stdout)).toMatchObject({ answer: 'no_route', status: 403, api: 'team/things' })
     const pasted = ask(standalone.home, credential, ['--data', standalone.data])
-    expect(pasted.status).toBe(1)
+    expect(pasted.status).toBe(2)
     expect(pasted.stdout + pasted.stderr).not.toContain(credential.slice(-49))
     expect(pasted.stderr).toContain('never by the key itself')
     expect(ask(standalone.home, 'team/nobody').stderr).toContain('there is no ApiKey "team/nobody"')
     expect(ask(standalone.home, id).stderr).toContain('give --data')
-    expect(ask(standalone.home, 'team/main', ['-o', 'yaml']).status).toBe(2)
+    expect(ask(standalone.home, 'team/main', ['-o', 'xml']).status).toBe(2)
     await standalone.stop()
   })
 
@@ -199,7 +199,8 @@ describe('a live edit', () => {
 
 describe('an orderly stop', () => {
   test('answers everything that is under way', async () => {
-    const slow = createServer((_, response) => setTimeout(() => response.end('done'), 300))
+    const asked: ServerResponse[] = []
+    const slow = createServer((_, response) => asked.push(response))
     await new Promise<void>((resolve) => slow.listen(0, '127.0.0.1', resolve))
     const manifests = { 'a.yaml': THINGS, 'k.yaml': thingsKey('main') }
     const { port } = slow.address() as AddressInfo
@@ -208,8 +209,9 @@ describe('an orderly stop', () => {
     const under = Array.from({ length: 20 }, () =>
       ask(`${standalone.url}/things`, { host: 'api.test', key: credential }),
     )
-    await new Promise((resolve) => setTimeout(resolve, 150))
+    await until('all are at the upstream', () => asked.length === 20)
     const stopped = standalone.stop()
+    setTimeout(() => asked.map((response) => response.end('done')), 300)
     const answers = await Promise.all(under)
     expect(answers.map(({ status, text }) => `${status} ${text}`)).toEqual(Array(20).fill('200 done'))
     expect(await stopped).toBe(0)

@@ -1,6 +1,6 @@
 import { request as httpRequest } from 'node:http'
 import { connect } from 'node:net'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { httpCheck } from '../../src/authz/http-check.ts'
 import type { Verdict } from '../../src/core/decide.ts'
 import { deny } from '../../src/core/denial.ts'
@@ -201,6 +201,16 @@ describe('the bytes of an answer', () => {
   })
 })
 
+test.each([
+  ['nobody names', undefined],
+  ['is left empty', ''],
+  ['is left empty by the last hop', '203.0.113.7, '],
+])('an address that %s is none', async (_what, forwardedFor) => {
+  verdict = ALLOWED
+  await call('GET', '/check/envoy/v1', forwardedFor === undefined ? {} : { 'x-forwarded-for': forwardedFor })
+  expect(lastAsked().address).toBeUndefined()
+})
+
 describe('the answer', () => {
   test('allow is exactly 200 and carries every header for the upstream, also the empty ones', async () => {
     verdict = ALLOWED
@@ -247,4 +257,23 @@ describe('the answer', () => {
     expect([answer.status, answer.headers['x-keyward-status']]).toEqual([status, told])
     expect(answer.headers['retry-after']).toBe(code === 'rate_limited' ? '7' : undefined)
   })
+})
+
+test.each([
+  [
+    'at once',
+    () => {
+      throw new Error('a defect')
+    },
+  ],
+  ['later', () => Promise.reject(new Error('a defect'))],
+])('a check that fails %s is a refusal, and the next one is answered', async (_when, check) => {
+  const untold = () => undefined
+  const parts = { check, untold, trustedHops: 0, newRequestId: () => 'drawn-id', date: () => 'now' }
+  const failing = await listen(httpCheck(parts), { host: '127.0.0.1', port: 0 })
+  onTestFinished(() => failing.stop(0))
+  for (let i = 0; i < 2; i++) {
+    const answer = await fetch(`http://127.0.0.1:${failing.port}/check/envoy/v1`)
+    expect([answer.status, JSON.parse(await answer.text()).code]).toEqual([503, 'unavailable'])
+  }
 })

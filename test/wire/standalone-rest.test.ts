@@ -1,4 +1,6 @@
 /** The parts of the API of standalone that need no process. */
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { describe, expect, test } from 'vitest'
 import { openBook } from '../../src/standalone/rest/book.ts'
 import { callOf, isDryRun } from '../../src/standalone/rest/call.ts'
@@ -6,8 +8,11 @@ import { draftOf } from '../../src/standalone/rest/draft.ts'
 import { makeGuard } from '../../src/standalone/rest/guard.ts'
 import { targetOf } from '../../src/standalone/rest/kinds.ts'
 import { merged } from '../../src/standalone/rest/merge-patch.ts'
+import { tooMany } from '../../src/standalone/rest/refusal.ts'
 import { selectorOf } from '../../src/standalone/rest/selectors.ts'
+import { makeRest } from '../../src/standalone/rest/serve.ts'
 import { type Held, show } from '../../src/standalone/rest/shown.ts'
+import { makeStanding, type Problem } from '../../src/standalone/rest/standing.ts'
 import { rowOf, wantsTable } from '../../src/standalone/rest/table.ts'
 
 const TOKEN = 'a'.repeat(43)
@@ -86,7 +91,7 @@ describe('selectors', () => {
     ['', 'spec.type=organization', true],
     ['', 'spec.parent=', true],
   ])('labels %s, fields %s', (labels, fields, expected) => {
-    expect(selectorOf({ labels, fields }, ['.spec.type', '.spec.parent'])?.(object)).toBe(expected)
+    expect(selectorOf({ labels, fields }, ['.spec.type', '.spec.parent'])?.selects(object)).toBe(expected)
   })
 
   test('that nobody can read are refused, and none is none', () => {
@@ -135,7 +140,7 @@ describe('the book', () => {
   test('gives every change a version of its own, and tells what was missed as long as it remembers', () => {
     const objects = new Map([['AccessNamespace//acme', held()]])
     const book = openBook(
-      { find: (key) => objects.get(key), all: () => objects.values(), statusOf: () => undefined },
+      { find: (key) => objects.get(key), all: () => objects.values(), statusOf: () => undefined, forget: () => {} },
       100,
     )
     expect(book.get('AccessNamespace//acme')?.version).toBe(100)
@@ -152,4 +157,49 @@ describe('the book', () => {
     expect(book.since(100)).toBeUndefined()
     expect(book.since(book.version() - 1024)).toHaveLength(1024)
   })
+})
+
+test.each([
+  ['while all is being loaded', undefined, 503, '1'],
+  ['where there are too many', tooMany('too many', 5), 429, '5'],
+])('clients are told when to ask again %s', async (_when, refusal, status, seconds) => {
+  const nothing = { find: () => undefined, all: () => [], statusOf: () => undefined, forget: () => undefined }
+  const { handler } = makeRest({
+    ...{ book: openBook(nothing, 1), statusOf: () => undefined, version: '0', nowMs: () => 0 },
+    ...{ submit: () => Promise.reject(new Error('never asked')), random: (count) => new Uint8Array(count) },
+    guard: () => {
+      if (refusal !== undefined) throw refusal
+    },
+    missing: () => 'the manifests are being loaded',
+    onFault: () => undefined,
+  })
+  const server = createServer(handler)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/apis/keyward.dev/v1alpha1/apikeys`
+  const answer = await fetch(url)
+  await answer.text()
+  server.closeAllConnections()
+  server.close()
+  expect([answer.status, answer.headers.get('retry-after')]).toEqual([status, seconds])
+})
+
+test('an object that is made again under a name begins with conditions of its own', () => {
+  const state = { now: 1_000, problems: [] as Problem[] }
+  const { statusOf } = makeStanding({
+    reported: () => undefined,
+    problemsOf: () => state.problems,
+    nowMs: () => state.now,
+  })
+  const since = (object: Held) => {
+    const { conditions } = statusOf(object) as { readonly conditions: readonly Record<string, unknown>[] }
+    return conditions.map(({ reason, lastTransitionTime }) => [reason, lastTransitionTime])
+  }
+  state.problems = [{ file: 'a.yaml', line: 1, field: 'spec', message: 'wrong', severity: 'error' }]
+  expect(since(held())).toEqual([['EditRefused', '1970-01-01T00:00:01Z']])
+  state.problems = [{ file: 'a.yaml', line: 1, field: '', message: 'without effect', severity: 'warning' }]
+  state.now = 3_000
+  expect(since(held())).toEqual([['AcceptedWithWarnings', '1970-01-01T00:00:03Z']])
+  state.problems = []
+  state.now = 9_000
+  expect(since(held({ uid: 'another', firstSeenMs: 5_000 }))).toEqual([['Accepted', '1970-01-01T00:00:05Z']])
 })

@@ -6,6 +6,8 @@ export type Happening = {
   readonly version: number
   readonly held: Held
   readonly status: unknown
+  /** As it was until then; undefined: it was not there. */
+  readonly before: Held | undefined
 }
 
 export type Entry = { readonly held: Held; readonly version: number }
@@ -15,9 +17,13 @@ export type Objects = {
   readonly find: (key: string) => Held | undefined
   readonly all: () => Iterable<Held>
   readonly statusOf: (held: Held) => unknown
+  /** Nothing is asked of it any more. */
+  readonly forget: (held: Held) => void
 }
 
 export type Book = {
+  /** What is there now was there before anybody asked. */
+  readonly begin: () => void
   /** Of everything together; rises with every change. */
   readonly version: () => number
   readonly get: (key: string) => Entry | undefined
@@ -43,27 +49,32 @@ export const keyOf = ({ kind, namespace, name }: Pick<Held, 'kind' | 'namespace'
 /** @param first above every version of an earlier process: milliseconds since 1970 are, since no process changes an object more often */
 export function openBook(objects: Objects, first: number): Book {
   let version = first
-  const versions = new Map<string, { readonly uid: string; readonly version: number }>()
+  const known = new Map<string, Entry>()
   const happenings: Happening[] = []
   const followers = new Set<(happening: Happening) => void>()
 
   const happened = (type: Happening['type'], held: Held): void => {
     version += 1
-    if (type === 'DELETED') versions.delete(keyOf(held))
-    else versions.set(keyOf(held), { uid: held.uid, version })
-    const happening = { type, version, held, status: objects.statusOf(held) }
+    const key = keyOf(held)
+    const before = type === 'ADDED' ? undefined : (known.get(key)?.held ?? held)
+    if (type === 'DELETED') known.delete(key)
+    else known.set(key, { held, version })
+    const happening = { type, version, held, status: objects.statusOf(held), before }
+    if (type === 'DELETED') objects.forget(held)
     happenings.push(happening)
     if (happenings.length > REMEMBERED) happenings.shift()
     for (const tell of followers) tell(happening)
   }
 
   const entryOf = (held: Held): Entry => {
-    const known = versions.get(keyOf(held))
-    // what was there when the process began has the version of the beginning
-    return { held, version: known?.uid === held.uid ? known.version : first }
+    const last = known.get(keyOf(held))
+    return { held, version: last?.held.uid === held.uid ? last.version : first }
   }
 
   return {
+    begin: () => {
+      for (const held of objects.all()) if (!known.has(keyOf(held))) known.set(keyOf(held), { held, version: first })
+    },
     version: () => version,
     get: (key) => {
       const held = objects.find(key)
@@ -81,7 +92,7 @@ export function openBook(objects: Objects, first: number): Book {
       for (const { namespace } of objects.all()) if (namespace !== '') names.add(namespace)
       return names
     },
-    came: (held) => happened(versions.get(keyOf(held))?.uid === held.uid ? 'MODIFIED' : 'ADDED', held),
+    came: (held) => happened(known.get(keyOf(held))?.held.uid === held.uid ? 'MODIFIED' : 'ADDED', held),
     went: (held) => happened('DELETED', held),
     touched: (key) => {
       const held = objects.find(key)

@@ -25,9 +25,12 @@ export const APPLY_PATCH = 'application/apply-patch+yaml'
 /** As deep as a file may be. */
 const MAX_DEPTH = 32
 
+/** Of what a Content-Type says, without its parameters. */
+export const mediaTypeOf = (type: string): string => type.split(';', 1)[0]?.trim().toLowerCase() || JSON_TYPE
+
 /** A body as JSON, by what its type says it is. */
 export function parsedBody(text: string, type: string, supported: readonly string[]): unknown {
-  const media = type.split(';', 1)[0]?.trim().toLowerCase() || JSON_TYPE
+  const media = mediaTypeOf(type)
   if (!supported.includes(media)) throw unsupportedMediaType(media, supported)
   const value = media.endsWith('json') ? fromJson(text) : fromYaml(text)
   if (isDeeper(value, MAX_DEPTH)) throw badRequest(`the body is nested more than ${MAX_DEPTH} deep`)

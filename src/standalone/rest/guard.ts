@@ -30,8 +30,13 @@ export function makeGuard(token: string, listen: string): Guard {
     const [, given = ''] = /^Bearer +(\S+) *$/i.exec(headerOf(request, 'authorization')) ?? []
     // of digests, so that neither the length nor a common beginning shows in the time that it takes
     if (!timingSafeEqual(hashOf(given), wanted)) throw unauthorized()
+    if (actsForAnother(request)) throw forbidden('there are no users here, so nobody can act as one of them')
   }
 }
+
+/** Answered as if it were asked for oneself, it would tell of rights that somebody else has. */
+const actsForAnother = ({ rawHeaders }: Pick<IncomingMessage, 'rawHeaders'>): boolean =>
+  rawHeaders.some((name, i) => i % 2 === 0 && name.toLowerCase().startsWith('impersonate-'))
 
 const hashOf = (text: string): Buffer => createHash('sha256').update(text).digest()
 

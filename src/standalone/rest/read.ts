@@ -31,7 +31,7 @@ export function makeReader({ book, statusOf, nowMs }: ReadParts) {
   /** Part by part, as text. */
   const itemsOf = async (entries: Iterable<Entry>, { resource, call, limit }: Listing) => {
     const table = wantsTable(call.accept)
-    const selects = selectorIn(call, resource)
+    const selector = selectorIn(call, resource)
     const items: string[] = []
     let last: Held | undefined
     let looked = 0
@@ -41,7 +41,7 @@ export function makeReader({ book, statusOf, nowMs }: ReadParts) {
       if (looked % OBJECTS_PER_TURN === 0) await pause()
       const object = shown(entry)
       last = entry.held
-      if (selects?.(object) === false) continue
+      if (selector?.selects(object) === false) continue
       items.push(JSON.stringify(table ? rowOf(resource, object, nowMs()) : object))
     }
     return { items, more: undefined }

@@ -6,29 +6,40 @@ import type { Shown } from './shown.ts'
 
 export type Selects = (object: Shown) => boolean
 
-const EVERYTHING: Selects = () => true
+export type Selector = {
+  readonly selects: Selects
+  /** The same as far as it does not ask for the status. */
+  readonly selectsBesideStatus: Selects
+}
+
+const EVERYTHING: Selector = { selects: () => true, selectsBesideStatus: () => true }
 
 /** undefined: everything is selected. */
 export function selectorOf(
   { labels, fields }: { readonly labels: string; readonly fields: string },
   selectable: readonly string[],
-): Selects | undefined {
+): Selector | undefined {
   if (labels.trim() === '' && fields.trim() === '') return undefined
-  const parts = [labelSelector(labels), fieldSelector(fields, selectable)]
-  return (object) => parts.every((part) => part(object))
+  return both(labelSelector(labels), fieldSelector(fields, selectable))
 }
+
+const both = (a: Selector, b: Selector): Selector => ({
+  selects: (object) => a.selects(object) && b.selects(object),
+  selectsBesideStatus: (object) => a.selectsBesideStatus(object) && b.selectsBesideStatus(object),
+})
 
 const FIELD = /^\s*([A-Za-z.]+)\s*(==|=|!=)\s*([^\s=!]*)\s*$/
 
-function fieldSelector(text: string, selectable: readonly string[]): Selects {
+function fieldSelector(text: string, selectable: readonly string[]): Selector {
   if (text.trim() === '') return EVERYTHING
   const known = ['metadata.name', 'metadata.namespace', ...selectable.map((path) => path.slice(1))]
-  const parts = text.split(',').map((term): Selects => {
+  const parts = text.split(',').map((term): Selector => {
     const [, field = '', operator, wanted = ''] = FIELD.exec(term) ?? []
     if (!known.includes(field)) throw badRequest(`fieldSelector: what can be selected by is ${known.join(', ')}`)
-    return (object) => (String(valueAt(object, `.${field}`) ?? '') === wanted) === (operator !== '!=')
+    const selects: Selects = (object) => (String(valueAt(object, `.${field}`) ?? '') === wanted) === (operator !== '!=')
+    return { selects, selectsBesideStatus: field.startsWith('status.') ? EVERYTHING.selects : selects }
   })
-  return (object) => parts.every((part) => part(object))
+  return parts.reduce(both)
 }
 
 const NAME = '[A-Za-z0-9][-A-Za-z0-9_./]*'
@@ -57,7 +68,7 @@ const TERMS: readonly (readonly [RegExp, (values: readonly string[]) => (value: 
   [new RegExp(`^!\\s*(${NAME})()$`), () => (value) => value === undefined],
 ]
 
-function labelSelector(text: string): Selects {
+function labelSelector(text: string): Selector {
   if (text.trim() === '') return EVERYTHING
   // a comma inside of brackets divides values, not terms
   const parts = text.split(/,(?![^(]*\))/).map((term): Selects => {
@@ -71,7 +82,8 @@ function labelSelector(text: string): Selects {
       'labelSelector: a term is label=value, label!=value, label in (…), label notin (…), label or !label',
     )
   })
-  return (object) => parts.every((part) => part(object))
+  const selects: Selects = (object) => parts.every((part) => part(object))
+  return { selects, selectsBesideStatus: selects }
 }
 
 function labelOf({ metadata: { labels } }: Shown, label: string): string | undefined {

@@ -29,7 +29,13 @@ export type Rest = {
   readonly stop: () => void
 }
 
-type Answer = { readonly code: number; readonly text: string; readonly warnings: readonly string[] }
+type Answer = {
+  readonly code: number
+  readonly text: string
+  readonly warnings: readonly string[]
+  /** Seconds, after which it may be asked again. */
+  readonly retryAfter?: number | undefined
+}
 
 const found = (body: object, code = 200): Answer => ({ code, text: JSON.stringify(body), warnings: [] })
 
@@ -117,7 +123,8 @@ export function makeRest(parts: RestParts): Rest {
         // what is left of a body that is not read
         if (!request.complete) response.shouldKeepAlive = false
         request.resume()
-        send(response, { code: body.code, text: JSON.stringify(body), warnings: [] })
+        const retryAfter = body.details?.retryAfterSeconds
+        send(response, { code: body.code, text: JSON.stringify(body), warnings: [], retryAfter })
       },
     )
   }
@@ -130,14 +137,15 @@ function refusalOf(error: unknown): Refusal {
   return internal('something went wrong here; the log of standalone says what')
 }
 
-function send(response: ServerResponse, { code, text, warnings }: Answer): void {
+function send(response: ServerResponse, { code, text, warnings, retryAfter }: Answer): void {
   if (response.headersSent) return void response.end()
   const told = warnings.map((warning) => `299 - "${asciiOf(warning)}"`)
   if (told.length > 0) response.setHeader('warning', told)
   response.writeHead(code, {
     ...JSON_HEADERS,
     ...(code === 401 && { 'www-authenticate': `Bearer realm="${API_VERSION}"` }),
-    ...(code === 429 && { 'retry-after': '1' }),
+    // without it clients do not ask again
+    ...(retryAfter !== undefined && { 'retry-after': String(retryAfter) }),
     'content-length': Buffer.byteLength(text) + 1,
   })
   response.end(`${text}\n`)

@@ -1,7 +1,6 @@
 /** What is said of an object beside its spec: what became of a key, and whether what its file says by now is in force. */
 import { type Condition, conditionsOf, type Finding } from '../../core/condition.ts'
 import { isObject } from '../../resources/problem.ts'
-import { keyOf } from './book.ts'
 import type { Held } from './shown.ts'
 
 export type Problem = {
@@ -20,22 +19,28 @@ export type StandingParts = {
   readonly nowMs: () => number
 }
 
-export function makeStanding({ reported, problemsOf, nowMs }: StandingParts): (held: Held) => unknown {
+export type Standing = {
+  readonly statusOf: (held: Held) => unknown
+  /** It is gone. */
+  readonly forget: (held: Held) => void
+}
+
+export function makeStanding({ reported, problemsOf, nowMs }: StandingParts): Standing {
+  /** By uid: what is made again under the same name begins anew. */
   const told = new Map<string, readonly Condition[]>()
 
   const accepted = (held: Held, problems: readonly Problem[]): readonly Condition[] => {
-    const key = keyOf(held)
-    const before = told.get(key)
+    const before = told.get(held.uid)
     const [finding, isUsual] = [findingOf(problems), problems.length === 0 && before === undefined]
     const conditions = conditionsOf([finding], before ?? [], {
       generation: held.generation,
       nowMs: isUsual ? held.firstSeenMs : nowMs(),
     })
-    if (!isUsual) told.set(key, conditions)
+    if (!isUsual) told.set(held.uid, conditions)
     return conditions
   }
 
-  return (held) => {
+  const statusOf = (held: Held): unknown => {
     const problems = problemsOf(held)
     if (held.kind === 'ApiKeyClaim') return reported(held)
     if (held.kind !== 'ApiKey') return { observedGeneration: held.generation, conditions: accepted(held, problems) }
@@ -44,6 +49,7 @@ export function makeStanding({ reported, problemsOf, nowMs }: StandingParts): (h
     const conditions = Array.isArray(status.conditions) ? status.conditions : []
     return { ...status, conditions: [...conditions, ...accepted(held, problems)] }
   }
+  return { statusOf, forget: ({ uid }) => void told.delete(uid) }
 }
 
 function findingOf(problems: readonly Problem[]): Finding {
@@ -53,7 +59,7 @@ function findingOf(problems: readonly Problem[]): Finding {
     return { type: 'Accepted', status: 'False', reason: 'EditRefused', message }
   }
   return problems.length > 0
-    ? { type: 'Accepted', status: 'True', reason: 'AcceptedWithRemarks', message: worded(problems) }
+    ? { type: 'Accepted', status: 'True', reason: 'AcceptedWithWarnings', message: worded(problems) }
     : { type: 'Accepted', status: 'True', reason: 'Accepted', message: 'it is in force' }
 }
 

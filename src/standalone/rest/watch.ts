@@ -7,7 +7,7 @@ import { type Call, flagIn, wholeIn } from './call.ts'
 import type { Resource, Target } from './kinds.ts'
 import { selectorIn } from './read.ts'
 import { expired, tooMany } from './refusal.ts'
-import type { Selects } from './selectors.ts'
+import type { Selector } from './selectors.ts'
 import { type Held, type Shown, show } from './shown.ts'
 import { columnsOf, rowOf, TABLE, wantsTable } from './table.ts'
 
@@ -30,6 +30,9 @@ const MAX_S = 60 * 60
 const BOOKMARK_MS = 30_000
 /** Who reads more slowly than things happen is let go, and lists again. */
 const MAX_UNREAD_BYTES = 8 * 1024 * 1024
+const MAX_WAITING = 4096
+/** Who does not read its end. */
+const END_WITHIN_MS = 10_000
 
 type Line = { readonly type: Happening['type']; readonly object: Shown }
 
@@ -41,7 +44,8 @@ export function makeWatches({ book, statusOf, nowMs }: WatchParts): Watches {
     const { resource } = target
     const beginning = beginningOf(call)
     const { from } = beginning
-    const view = viewOf(target, selectorIn(call, resource))
+    const selector = selectorIn(call, resource)
+    const view = viewOf(target, selector)
     const write = writerTo(response, { resource, table: wantsTable(call.accept), nowMs })
     const seconds = Math.min(wholeIn(call.query, 'timeoutSeconds') || DEFAULT_S, MAX_S)
 
@@ -52,33 +56,44 @@ export function makeWatches({ book, statusOf, nowMs }: WatchParts): Watches {
       write.end(expired(`resource version ${from} is too old, or unknown`).body)
       return
     }
-    const bookmark = (annotations?: object) => {
-      if (beginning.bookmarks) write.bookmark(book.version(), annotations)
+    /** What happens while the beginning is on its way; undefined: it has arrived. */
+    let waiting: Happening[] | undefined = [...missed]
+    const beganAt = book.version()
+    const bookmark = () => {
+      // before that nobody could go on from there: what waits has not been told
+      if (beginning.bookmarks && waiting === undefined) write.bookmark(book.version())
     }
     const told = (happening: Happening) => {
       const line = view.next(happening)
       if (line !== undefined) write.line(line)
     }
-    // what happens while the beginning is on its way
-    let waiting: Happening[] | undefined = [...missed]
-    const following = book.follow((happening) => (waiting === undefined ? told(happening) : waiting.push(happening)))
+    const following = book.follow((happening) => {
+      if (waiting === undefined) told(happening)
+      else if (waiting.push(happening) > MAX_WAITING) response.destroy()
+    })
     const tellOf = ({ held, version }: Entry) => {
       const line = view.first(show(held, version, statusOf(held)))
       if (line !== undefined && beginning.initial) write.line(line)
     }
     const begun = async () => {
-      await eachOf(book.list(resource.kind, target.namespace), tellOf, write.room)
-      if (beginning.endOfInitial) bookmark({ 'k8s.io/initial-events-end': 'true' })
-      for (const happening of waiting ?? []) told(happening)
+      if (beginning.initial || selector !== undefined) {
+        await eachOf(book.list(resource.kind, target.namespace), tellOf, write.room)
+      }
+      if (beginning.endOfInitial) write.bookmark(beganAt, { 'k8s.io/initial-events-end': 'true' })
+      const meanwhile = waiting ?? []
+      if (from !== undefined) view.goBack(meanwhile)
+      meanwhile.forEach(told)
       waiting = undefined
     }
     const end = () => {
       bookmark()
       write.end()
+      const unread = setTimeout(() => response.destroy(), END_WITHIN_MS)
+      response.on('close', () => clearTimeout(unread))
     }
     open.add(end)
     response.on('close', () => open.delete(end))
-    keepOpen({ response, following, bookmark: () => bookmark(), end, seconds })
+    keepOpen({ response, following, bookmark, end, seconds })
     begun().catch(() => response.destroy())
   }
 
@@ -128,33 +143,48 @@ function beginningOf({ query }: Call): Beginning {
   const version = wholeIn(query, 'resourceVersion') ?? 0
   const asked = flagIn(query, 'sendInitialEvents')
   const bookmarks = flagIn(query, 'allowWatchBookmarks')
-  if (asked || version === 0) return { from: undefined, initial: true, endOfInitial: asked, bookmarks }
+  if (asked || version === 0) return { from: undefined, initial: true, endOfInitial: asked && bookmarks, bookmarks }
   return { from: version, initial: false, endOfInitial: false, bookmarks }
 }
 
 /** What one watch sees: an object that is not selected any more is gone for it. */
-function viewOf({ resource, namespace }: Target, selects: Selects | undefined) {
+function viewOf({ resource, namespace }: Target, selector: Selector | undefined) {
   const visible = new Set<string>()
+  const isHere = ({ kind, namespace: own }: Held): boolean =>
+    kind === resource.kind && (namespace === '' || own === namespace)
 
   const first = (object: Shown): Line | undefined => {
-    if (selects?.(object) === false) return undefined
-    if (selects !== undefined) visible.add(object.metadata.uid)
+    if (selector?.selects(object) === false) return undefined
+    if (selector !== undefined) visible.add(object.metadata.uid)
     return { type: 'ADDED', object }
   }
 
+  /**
+   * To before all that is told next, as whoever comes back saw it then. Which status an object had is not known any more: one
+   * that may have been selected counts as selected, since an end too many is nothing to a client, and one too few is.
+   */
+  const goBack = (missed: readonly Happening[]): void => {
+    if (selector === undefined) return
+    for (const { version, held, before } of missed.toReversed()) {
+      if (!isHere(held)) continue
+      const was = before !== undefined && selector.selectsBesideStatus(show(before, version, undefined))
+      if (was) visible.add(held.uid)
+      else visible.delete(held.uid)
+    }
+  }
+
   const next = ({ type, version, held, status }: Happening): Line | undefined => {
-    const { kind, uid } = held
-    if (kind !== resource.kind || (namespace !== '' && held.namespace !== namespace)) return undefined
+    if (!isHere(held)) return undefined
     const object = show(held, version, status)
-    if (selects === undefined) return { type, object }
-    const before = visible.has(uid)
-    const now = type !== 'DELETED' && selects(object)
-    if (now) visible.add(uid)
-    else visible.delete(uid)
+    if (selector === undefined) return { type, object }
+    const before = visible.has(held.uid)
+    const now = type !== 'DELETED' && selector.selects(object)
+    if (now) visible.add(held.uid)
+    else visible.delete(held.uid)
     if (now) return { type: before ? 'MODIFIED' : 'ADDED', object }
     return before ? { type: 'DELETED', object } : undefined
   }
-  return { first, next }
+  return { first, goBack, next }
 }
 
 type Form = { readonly resource: Resource; readonly table: boolean; readonly nowMs: () => number }

@@ -2,7 +2,16 @@
 import { isObject } from '../../resources/problem.ts'
 import { type Book, keyOf } from './book.ts'
 import { type Call, isDryRun } from './call.ts'
-import { APPLY_PATCH, type Draft, draftOf, JSON_TYPE, MERGE_PATCH, parsedBody, YAML_TYPE } from './draft.ts'
+import {
+  APPLY_PATCH,
+  type Draft,
+  draftOf,
+  JSON_TYPE,
+  MERGE_PATCH,
+  mediaTypeOf,
+  parsedBody,
+  YAML_TYPE,
+} from './draft.ts'
 import type { Target } from './kinds.ts'
 import { merged } from './merge-patch.ts'
 import {
@@ -131,7 +140,7 @@ export function makeWriter({ book, statusOf, submit, random }: WriteParts) {
     const about = { ...target.resource, name }
     const value = parsedBody(body.text, body.type, [MERGE_PATCH, APPLY_PATCH])
     if (!isObject(value)) throw badRequest('a patch is an object')
-    const applies = body.type.startsWith(APPLY_PATCH)
+    const applies = mediaTypeOf(body.type) === APPLY_PATCH
     let code: 200 | 201 = 200
     const decide = (current: Held | undefined): Decision => {
       if (current === undefined && applies) {
