@@ -1,6 +1,6 @@
 /** Claims one version of a key: asks with a public key, waits, opens the answer. Nothing is delivered to nobody: what is no longer waited for is withdrawn. */
 import type { Plaintext } from '../core/plaintext.ts'
-import type { Cluster, Ref, Stored } from './cluster.ts'
+import type { Cluster, Draft, Ref, Stored } from './cluster.ts'
 import { conditionsOf } from './key-facts.ts'
 import { printable } from './printable.ts'
 import { passes, Stop } from './refused.ts'
@@ -11,6 +11,8 @@ import { looked } from './wait-for-key.ts'
 export type Wanted = Ref & {
   /** This version or none. */
   readonly version: number
+  /** It was made by this command, so that it is there is news. */
+  readonly isNew: boolean
   readonly timeoutMs: number
 }
 
@@ -34,19 +36,32 @@ export async function claimCredential(cluster: Cluster, wanted: Wanted, terminal
   // heard before there is a claim: one that nobody waits for any more would be answered to nobody
   const stop = terminal.stop()
   const recipient = await newRecipient()
-  const { namespace, name, version } = wanted
   if (stop.aborted) throw interrupted({ terminal, wanted })
-  const claim = await cluster.create(
-    'apikeyclaims',
-    { namespace },
-    {
-      metadata: { generateName: `${name.slice(0, LONGEST_PREFIX)}-` },
-      spec: { apiKey: name, version, publicJwk: recipient.publicJwk },
-    },
-  )
+  const claim = await asked(cluster, { terminal, wanted, recipient })
   const waiting = { cluster, terminal, wanted, recipient, claim }
   const finished = await untilFinished(waiting)
   return taken(waiting, finished)
+}
+
+/** Of this version, sealed to nobody else. */
+export const claimOf = ({ name, version }: Pick<Wanted, 'name' | 'version'>, { publicJwk }: Recipient): Draft => ({
+  metadata: { generateName: `${name.slice(0, LONGEST_PREFIX)}-` },
+  spec: { apiKey: name, version, publicJwk },
+})
+
+async function asked(
+  cluster: Cluster,
+  { terminal, wanted, recipient }: Pick<Waiting, 'terminal' | 'wanted' | 'recipient'>,
+): Promise<Stored> {
+  try {
+    return await cluster.create('apikeyclaims', { namespace: wanted.namespace }, claimOf(wanted, recipient))
+  } catch (error) {
+    const { name, version, isNew } = wanted
+    const how = again({ terminal, wanted })
+    if (isNew)
+      terminal.err(`the key ${name} is there, and nobody has version ${version} of its credential. Claim it: ${how}\n`)
+    throw error
+  }
 }
 
 /** The API server adds five characters, and a name ends at 253. */

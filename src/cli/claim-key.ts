@@ -1,24 +1,43 @@
 /** `keyward claim` and `keyward regenerate`: the version that is due, or the next one, handed over to whoever asks. */
-
+import { claimOf } from './claim-credential.ts'
 import type { Cluster, Ref } from './cluster.ts'
 import { typedName } from './confirm.ts'
 import { type HandOver, handOver } from './create-key.ts'
 import { noSuchKey } from './describe-key.ts'
 import { checkHandOut, openOutlet } from './hand-out.ts'
-import { factsOf, type KeyFacts, standing, stateOf, versionDue } from './key-facts.ts'
-import { objectText } from './object-text.ts'
+import { factsOf, type KeyFacts, leavesOverlap, standing, stateOf, versionDue } from './key-facts.ts'
+import { objectText, valueText } from './object-text.ts'
 import { printable } from './printable.ts'
 import { Refused, Stop, wrongly } from './refused.ts'
+import { newRecipient } from './sealed.ts'
 import type { Terminal } from './terminal.ts'
 import { untilDelivered } from './wait-for-key.ts'
 
-export type ClaimOptions = HandOver & { readonly key: Ref }
+export type ClaimOptions = HandOver & { readonly key: Ref; readonly dryRun: boolean }
 
 export async function claimKey(cluster: Cluster, options: ClaimOptions, terminal: Terminal): Promise<number> {
-  checkHandOut(options)
-  const found = await keyAt(cluster, options.key, terminal)
+  const { key, dryRun } = options
+  checkHandOut(options, !dryRun)
+  const found = await keyAt(cluster, key, terminal)
   refuseUnclaimable(found, terminal)
-  await claimVersion(cluster, { ...options, version: versionDue(found) }, terminal)
+  const version = versionDue(found)
+  if (dryRun) return tryClaim(cluster, { ...options, version }, terminal)
+  await claimVersion(cluster, { ...options, version }, terminal)
+  return 0
+}
+
+/** Whether one may: what the key and its operator say to it is known only by a claim that is made. */
+async function tryClaim(
+  cluster: Cluster,
+  { key, version, output }: ClaimOptions & { readonly version: number },
+  terminal: Terminal,
+): Promise<number> {
+  const draft = claimOf({ ...key, version }, await newRecipient())
+  const would = await cluster.create('apikeyclaims', key, { ...draft, dryRun: true })
+  const named = `apikeyclaim.keyward.dev/${printable(would.metadata.name)}`
+  if (output === 'text') await terminal.out(`${named} created (server dry run)\n`)
+  else if (output === 'name') await terminal.out(`${named}\n`)
+  else await terminal.out(valueText({ ...would, apiVersion: 'keyward.dev/v1alpha1', kind: 'ApiKeyClaim' }, output))
   return 0
 }
 
@@ -30,7 +49,7 @@ async function claimVersion(
   const outlet = await openOutlet({ cluster, terminal, key: options.key }, options)
   try {
     terminal.err(`waiting for version ${options.version} of ${options.key.name}\n`)
-    await handOver(cluster, { ...options, outlet }, terminal)
+    await handOver(cluster, { ...options, isNew: false, outlet }, terminal)
   } catch (error) {
     outlet.giveUp()
     throw error
@@ -70,14 +89,13 @@ function refuseEnded(key: KeyFacts, { self, clock }: Terminal): void {
 
 export type RegenerateOptions = ClaimOptions & {
   readonly overlap: string | undefined
-  readonly dryRun: boolean
   readonly yes: boolean
   /** false: the new version is not claimed now. */
   readonly wait: boolean
 }
 
 export async function regenerateKey(cluster: Cluster, options: RegenerateOptions, terminal: Terminal): Promise<number> {
-  checkHandOut(options)
+  checkHandOut(options, options.wait && !options.dryRun)
   const before = await keyAt(cluster, options.key, terminal)
   refuseEnded(before, terminal)
   await agreed(before, options, terminal)
@@ -107,7 +125,7 @@ async function regenerateAndClaim(
   try {
     await patched(cluster, options.key, patch)
     terminal.err(`apikey.keyward.dev/${options.key.name} regenerated; waiting for its new credential\n`)
-    await handOver(cluster, { ...options, version: versionDue(before) + 1, outlet }, terminal)
+    await handOver(cluster, { ...options, version: versionDue(before) + 1, isNew: true, outlet }, terminal)
   } catch (error) {
     outlet.giveUp()
     throw error
@@ -157,9 +175,9 @@ async function patched(cluster: Cluster, key: Ref, patch: object) {
 
 /** Without an overlap, whoever holds the secret is cut off at once; with nobody there is nothing to ask. */
 async function agreed(key: KeyFacts, { overlap, yes, dryRun }: RegenerateOptions, terminal: Terminal): Promise<void> {
-  const left = overlap ?? key.spec.overlap ?? '0s'
+  const left = overlap ?? key.spec.overlap
   const isHeld = key.status.credential?.version !== undefined
-  if (yes || dryRun || !isHeld || !/^[0smh]*$/.test(left) || terminal.person === undefined) return
+  if (yes || dryRun || !isHeld || leavesOverlap(left) || terminal.person === undefined) return
   terminal.err(`The secret of ${key.name} that is in use now ends at once (--overlap 1h would leave it an hour).\n`)
   await typedName(terminal.person, key.name)
 }

@@ -1,4 +1,6 @@
 /** What the commands need of a cluster; whatever it refuses is thrown as Refused. */
+import type { HostTable } from '../core/host.ts'
+import type { NamespaceTree } from '../core/namespace.ts'
 
 /** An object as the API server has it; nothing of it is trusted to be there. */
 export type Stored = {
@@ -56,6 +58,14 @@ export type Rule = {
   readonly resourceNames: readonly string[]
 }
 
+/** What decides besides the keys, as it is in force for whoever begins now. */
+export type Policy = {
+  readonly hosts: HostTable
+  readonly tree: NamespaceTree
+  /** `ProtectedApi team/main: why`, of what is set aside. */
+  readonly problems: readonly string[]
+}
+
 export type Cluster = {
   /** The Kubernetes namespace that goes with the context. */
   readonly namespace: string
@@ -79,5 +89,7 @@ export type Cluster = {
   readonly mayGrant: (grant: Grant) => Promise<boolean>
   /** Of a Kubernetes namespace, and cluster-wide. */
   readonly rules: (namespace: string) => Promise<readonly Rule[]>
+  /** ProtectedApis and AccessNamespaces that were listed, read as enforcement reads them. */
+  readonly policyOf: (apis: readonly Stored[], namespaces: readonly Stored[]) => Policy
   readonly close: () => Promise<void>
 }

@@ -1,46 +1,24 @@
 /** The commands on the keys of a cluster, as commander knows them; what they do is loaded when it is asked for. */
-import { Argument, type Command, Option } from 'commander'
-import type { Cluster } from './cluster.ts'
+import { Argument, type Command } from 'commander'
+import {
+  attempt,
+  dryRun,
+  type Flags,
+  gathered,
+  isDryRun,
+  type KeyCommandParts,
+  onCluster,
+  output,
+  timeout,
+  timeoutOf,
+} from './command-parts.ts'
+import { addExplain, type FolderLook } from './explain-command.ts'
 import type { ShownForm } from './hand-out.ts'
 import type { Act } from './key-state.ts'
 import type { ListForm } from './list-keys.ts'
 import type { NewKeyFlags } from './new-key.ts'
-import { type ClusterFlags, type Opening, openingOf, timeOf } from './port-flags.ts'
-import { Refused, Stop, wrongly } from './refused.ts'
-import type { Terminal } from './terminal.ts'
-
-export type KeyCommandParts = {
-  readonly terminal: Terminal
-  readonly open: (opening: Opening) => Promise<Cluster>
-  readonly exit: (code: number) => void
-}
-
-type Flags = Readonly<Record<string, unknown>> & ClusterFlags
-
-const gathered = (value: string, before: readonly string[] | undefined): readonly string[] => [...(before ?? []), value]
-
-/** kubectl's own, of every command. */
-const onCluster = (command: Command): Command =>
-  command
-    .option('--kubeconfig <file>', 'how to reach the API server; default: as kubectl finds it')
-    .option('--context <name>', 'context of the kubeconfig')
-    .option('--server <url>', 'instead of a kubeconfig: an API server, or a standalone')
-    .option('--token-file <file>', 'with --server: the file with its token')
-    .option('-n, --namespace <name>', "Kubernetes namespace; default: the context's, or default")
-    .option('--as <user>', 'act as this user')
-    .option('--as-group <group>', 'act as a member of this group too; may be repeated', gathered)
-    .option('--request-timeout <time>', 'how long one request may take, such as 30s; default: 10s')
-
-const choice = (flags: string, about: string, choices: readonly string[], fallback: string): Option =>
-  new Option(flags, about).choices(choices).default(fallback)
-
-const output = (choices: readonly string[]): Option =>
-  choice('-o, --output <form>', 'form of the output', choices, choices[0] ?? '')
-
-const dryRun = (): Option =>
-  new Option('--dry-run <mode>', 'server: ask the API server, and change nothing').choices(['none', 'server'])
-
-const timeout = (): Option => new Option('--timeout <time>', 'how long to wait for the operator').default('60s')
+import { openingOf } from './port-flags.ts'
+import { wrongly } from './refused.ts'
 
 const handingOver = (command: Command): Command =>
   command
@@ -48,7 +26,7 @@ const handingOver = (command: Command): Command =>
     .option('--out-secret <name>', 'put the credential into a new Secret of the namespace instead of printing it')
     .addOption(timeout())
 
-export function addKeyCommands(program: Command, parts: KeyCommandParts): void {
+export function addKeyCommands(program: Command, parts: KeyCommandParts & { readonly look: FolderLook }): void {
   addCreate(program, parts)
   addLooking(program, parts)
   addClaiming(program, parts)
@@ -59,6 +37,7 @@ export function addKeyCommands(program: Command, parts: KeyCommandParts): void {
   ] as const) {
     addAct(program, { act, about }, parts)
   }
+  addExplain(program, parts)
   addCompletion(program, parts)
 }
 
@@ -142,11 +121,13 @@ function addLooking(program: Command, parts: KeyCommandParts): void {
 function addClaiming(program: Command, parts: KeyCommandParts): void {
   handingOver(onCluster(program.command('claim').description('receive the credential of a key that nobody has yet')))
     .argument('<name>', 'name of the ApiKey')
+    .addOption(dryRun())
     .addOption(output(['text', 'json', 'yaml', 'name']))
     .action((name: string, flags: Flags) =>
       attempt('claim', flags, parts, async (cluster, { namespace }) => {
         const { claimKey } = await import('./claim-key.ts')
-        return claimKey(cluster, { ...handOverOf(flags), key: { namespace, name } }, parts.terminal)
+        const options = { ...handOverOf(flags), key: { namespace, name }, dryRun: isDryRun(flags) }
+        return claimKey(cluster, options, parts.terminal)
       }),
     )
   handingOver(
@@ -244,49 +225,9 @@ function addCompletion(program: Command, { terminal, open, exit }: KeyCommandPar
 /** Nobody waits longer for a Tab. */
 const COMPLETE_WITHIN = '3s'
 
-const isDryRun = ({ dryRun }: Flags): boolean => dryRun === 'server'
-
-function timeoutOf({ timeout }: Flags): number {
-  const timeoutMs = timeOf(String(timeout))
-  if (timeoutMs === undefined) throw wrongly(`--timeout: ${JSON.stringify(timeout)} is not a time such as 60s`)
-  return timeoutMs
-}
-
 const handOverOf = (flags: Flags) => ({
   out: flags.out as string | undefined,
   outSecret: flags.outSecret as string | undefined,
   output: flags.output as ShownForm,
   timeoutMs: timeoutOf(flags),
 })
-
-type At = { readonly namespace: string }
-
-/** Opens the cluster, does it, and says why not; 0, 1 or 2. */
-async function attempt(
-  name: string,
-  flags: Flags,
-  { terminal, open, exit }: KeyCommandParts,
-  act: (cluster: Cluster, at: At) => Promise<number>,
-): Promise<void> {
-  const say = (words: string): void => terminal.err(`${terminal.self} ${name}: ${words}\n`)
-  let cluster: Cluster | undefined
-  let namespace = flags.namespace ?? 'default'
-  try {
-    const opening = openingOf(flags)
-    if (!opening.ok) throw wrongly(opening.problem)
-    cluster = await open(opening.value)
-    namespace = flags.namespace ?? cluster.namespace
-    exit(await act(cluster, { namespace }))
-  } catch (error) {
-    if (error instanceof Stop) {
-      say(error.message.replaceAll('\n', '\n  '))
-      exit(error.exitCode)
-    } else if (error instanceof Refused) {
-      const { refusalWords } = await import('./refusal-words.ts')
-      say(refusalWords(error, { namespace, self: terminal.self }))
-      exit(1)
-    } else throw error
-  } finally {
-    await cluster?.close()
-  }
-}

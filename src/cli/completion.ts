@@ -14,7 +14,7 @@ export type Completions = { readonly items: readonly Named[]; readonly directive
 export type CompletionParts = {
   readonly program: Command
   /** Rejects where there is no cluster: then nothing is offered. */
-  readonly open: (said: Readonly<Record<string, string>>) => Promise<Cluster>
+  readonly open: (said: Said) => Promise<Cluster>
   readonly nowMs: number
 }
 
@@ -32,9 +32,12 @@ export async function complete(words: readonly string[], parts: CompletionParts)
 export const completionText = ({ items, directive }: Completions): string =>
   `${items.map(({ name, about }) => `${printable(name)}${about === '' ? '' : `\t${printable(about)}`}\n`).join('')}:${directive}\n`
 
+/** Options by their names, the last of each. */
+type Said = Readonly<Record<string, string>>
+
 type Read = {
   readonly command: Command
-  readonly said: Readonly<Record<string, string>>
+  readonly said: Said
   readonly names: readonly string[]
   /** The option whose value comes next. */
   readonly open: Option | undefined
@@ -94,7 +97,15 @@ const commandsOf = (command: Command): readonly Named[] =>
 
 type Asked = Read & { readonly parts: CompletionParts }
 
-const FILES = new Set(['--kubeconfig', '--token-file', '--out', '--manifests', '--data', '--config'])
+const FILES = new Set([
+  '--kubeconfig',
+  '--token-file',
+  '--certificate-authority',
+  '--out',
+  '--manifests',
+  '--data',
+  '--config',
+])
 
 async function valuesOf(option: Option, current: string, asked: Asked): Promise<Completions> {
   const long = option.long ?? ''
@@ -104,10 +115,18 @@ async function valuesOf(option: Option, current: string, asked: Asked): Promise<
   if (long === '--environment') return offered(ENVIRONMENTS.map((name) => ({ name, about: '' })))
   const ask = VALUES[long]
   if (ask === undefined) return NOTHING
-  const cluster = await parts.open(said)
+  const items = await asking(parts, said, (cluster) => ask(cluster, said, parts.nowMs))
+  return SEVERAL.has(long) ? severalOf(items, current) : offered(items)
+}
+
+async function asking(
+  { open }: CompletionParts,
+  said: Said,
+  ask: (cluster: Cluster) => Promise<readonly Named[]>,
+): Promise<readonly Named[]> {
+  const cluster = await open(said)
   try {
-    const items = await ask(cluster, said)
-    return SEVERAL.has(long) ? severalOf(items, current) : offered(items)
+    return await ask(cluster)
   } finally {
     await cluster.close()
   }
@@ -115,13 +134,22 @@ async function valuesOf(option: Option, current: string, asked: Asked): Promise<
 
 const SEVERAL = new Set(['--permissions'])
 
-const VALUES: Readonly<
-  Record<string, (cluster: Cluster, said: Readonly<Record<string, string>>) => Promise<readonly Named[]>>
-> = {
+const VALUES: Readonly<Record<string, (cluster: Cluster, said: Said, nowMs: number) => Promise<readonly Named[]>>> = {
+  '--key': keyNames,
   '--namespace': kubernetesNamespaces,
   '--access-namespace': accessNamespaces,
   '--permissions': async (cluster, { accessNamespace = '' }) =>
     (await grantable(cluster, accessNamespace)).map(({ permission, title }) => ({ name: permission, about: title })),
+}
+
+async function keyNames(cluster: Cluster, said: Said, nowMs: number): Promise<readonly Named[]> {
+  const keys = await cluster.list('apikeys', { namespace: said.namespace ?? cluster.namespace })
+  return keys.map((object) => {
+    const facts = factsOf(object)
+    const { environment, displayName } = facts.spec
+    const about = [standing(facts, nowMs).phase, environment, displayName].filter((part) => part !== undefined)
+    return { name: facts.name, about: about.join(', ') }
+  })
 }
 
 /** What was written before the last comma stays. */
@@ -143,26 +171,8 @@ async function argumentsOf({ command, said, names, parts }: Asked): Promise<Comp
   const takesMore =
     command.registeredArguments.at(-1)?.variadic === true || names.length < command.registeredArguments.length
   if (!OF_KEYS.has(command.name()) || !takesMore) return NOTHING
-  const cluster = await parts.open(said)
-  try {
-    const keys = await cluster.list('apikeys', { namespace: said.namespace ?? cluster.namespace })
-    return offered(
-      keys
-        .filter(({ metadata }) => !names.includes(metadata.name))
-        .map((object) => {
-          const facts = factsOf(object)
-          const { environment, displayName } = facts.spec
-          return {
-            name: facts.name,
-            about: [standing(facts, parts.nowMs).phase, environment, displayName]
-              .filter((part) => part !== undefined)
-              .join(', '),
-          }
-        }),
-    )
-  } finally {
-    await cluster.close()
-  }
+  const items = await asking(parts, said, (cluster) => keyNames(cluster, said, parts.nowMs))
+  return offered(items.filter(({ name }) => !names.includes(name)))
 }
 
 export const SHELLS = ['bash', 'zsh', 'fish'] as const

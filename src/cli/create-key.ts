@@ -22,7 +22,8 @@ export type CreateOptions = HandOver & {
 }
 
 export async function createKey(cluster: Cluster, options: CreateOptions, terminal: Terminal): Promise<number> {
-  checkHandOut(options)
+  const isClaimed = options.wait && !options.dryRun && options.flags.secretName === undefined
+  checkHandOut(options, isClaimed)
   const draft = await draftOf(cluster, options, terminal)
   const key = { namespace: options.namespace, name: String(draft.metadata.name) }
   if (options.dryRun) {
@@ -30,20 +31,18 @@ export async function createKey(cluster: Cluster, options: CreateOptions, termin
     await terminal.out(tried(would, options))
     return 0
   }
-  if (!isToBeClaimed(draft) || !options.wait) return createOnly(cluster, { ...options, draft, key }, terminal)
+  if (!isClaimed) return createOnly(cluster, { ...options, draft, key }, terminal)
   const outlet = await openOutlet({ cluster, terminal, key }, options)
   try {
     await cluster.create('apikeys', key, draft)
     terminal.err(`apikey.keyward.dev/${key.name} created; waiting for its credential\n`)
-    await handOver(cluster, { ...options, key, version: 1, outlet }, terminal)
+    await handOver(cluster, { ...options, key, version: 1, isNew: true, outlet }, terminal)
   } catch (error) {
     outlet.giveUp()
     throw error
   }
   return 0
 }
-
-const isToBeClaimed = ({ spec }: Draft): boolean => (spec as { readonly delivery?: unknown }).delivery === undefined
 
 async function draftOf(cluster: Cluster, options: CreateOptions, terminal: Terminal): Promise<Draft> {
   const { namespace } = options
@@ -94,6 +93,7 @@ async function createOnly(
 export type ToHandOver = {
   readonly key: Ref
   readonly version: number
+  readonly isNew: boolean
   readonly timeoutMs: number
   readonly outlet: Awaited<ReturnType<typeof openOutlet>>
 }
@@ -101,10 +101,10 @@ export type ToHandOver = {
 /** Claims, gives, and only then says that it arrived. */
 export async function handOver(
   cluster: Cluster,
-  { key, version, timeoutMs, outlet }: ToHandOver,
+  { key, version, isNew, timeoutMs, outlet }: ToHandOver,
   terminal: Terminal,
 ): Promise<void> {
-  const claimed = await claimCredential(cluster, { ...key, version, timeoutMs }, terminal)
+  const claimed = await claimCredential(cluster, { ...key, version, isNew, timeoutMs }, terminal)
   await outlet.give(claimed.plaintext)
   await claimed.acknowledge()
 }

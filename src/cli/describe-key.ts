@@ -1,13 +1,23 @@
 /** `keyward get`: everything about one key, in the way of kubectl describe, and why a permission is not in force. */
 import { ago, momentOf, until } from './ages.ts'
 import type { Cluster, Stored } from './cluster.ts'
-import { conditionOf, factsOf, isObserved, type KeyFacts, permissionsNow, stateOf, versionDue } from './key-facts.ts'
-import { columnsFor, type ListForm, statusText } from './list-keys.ts'
+import {
+  conditionOf,
+  factsOf,
+  isObserved,
+  type KeyFacts,
+  leavesOverlap,
+  permissionsNow,
+  stateOf,
+  versionDue,
+} from './key-facts.ts'
+import { columnsFor, type ListForm, statusPaint, statusText } from './list-keys.ts'
 import { objectText } from './object-text.ts'
 import { printable } from './printable.ts'
 import { Refused, Stop } from './refused.ts'
-import { coloured, type Paint, table } from './table.ts'
+import { coloured, table } from './table.ts'
 import type { Terminal } from './terminal.ts'
+import { whyNotInForce } from './withheld.ts'
 
 export type GetOptions = {
   readonly namespace: string
@@ -71,16 +81,8 @@ function fields(lines: readonly Line[]): string {
     .join('')
 }
 
-const LINE_PAINTS: Readonly<Record<string, Paint>> = {
-  Active: 'good',
-  Pending: 'waiting',
-  Expired: 'bad',
-  Failed: 'bad',
-}
-
 function headLines(key: KeyFacts, { place, nowMs, colours }: Told): readonly Line[] {
   const { spec, status, labels } = key
-  const phase = statusText(key, nowMs)
   const named = printable(spec.accessNamespace ?? '')
   return [
     ['Name', printable(key.name)],
@@ -95,7 +97,7 @@ function headLines(key: KeyFacts, { place, nowMs, colours }: Told): readonly Lin
           .join(', '),
       ),
     ],
-    ['Status', coloured(phase, LINE_PAINTS[phase], colours) + readyWords(key)],
+    ['Status', coloured(printable(statusText(key, nowMs)), statusPaint(key, nowMs), colours) + readyWords(key)],
     ['Environment', printable(spec.environment ?? '')],
     ['Access namespace', place === undefined ? named : `${named} (${printable(place)})`],
     ['Created', `${printable(key.createdAt)} (${ago(key.createdAt, nowMs)} ago)${by(status.createdBy?.username)}`],
@@ -117,17 +119,9 @@ function permissionLines(key: KeyFacts, { nowMs, colours }: Told): string {
     const name = `  ${printable(permission).padEnd(28)} `
     if (held === undefined) return `${name}not looked at yet`
     if (held.includes(permission)) return `${name}${coloured('held', 'good', colours)}`
-    return `${name}${coloured('not in force', 'bad', colours)}: ${whyNot(key, nowMs)}`
+    return `${name}${coloured('not in force', 'bad', colours)}: ${whyNotInForce(key, permission, nowMs)}`
   })
   return `Permissions:\n${lines.map((line) => `${line}\n`).join('')}`
-}
-
-function whyNot(key: KeyFacts, nowMs: number): string {
-  if (!isObserved(key)) return 'the operator has not looked at the last change yet'
-  const within = conditionOf(key, 'WithinCreatorAccess')
-  if (within === undefined || within.status === 'True') return 'not granted so far'
-  const since = ago(within.lastTransitionTime, nowMs)
-  return `${printable(within.message)}${since === '' ? '' : ` (for ${since})`}`
 }
 
 function limitLines({ spec, status }: KeyFacts, { nowMs }: Told): readonly Line[] {
@@ -149,9 +143,9 @@ function credentialLines(key: KeyFacts, { nowMs }: Told): readonly Line[] {
   const { spec, status } = key
   const { credential } = status
   const overlap =
-    spec.overlap === undefined || spec.overlap === '0s'
-      ? ''
-      : `, the one before goes on for ${spec.overlap} after a hand-over`
+    spec.overlap !== undefined && leavesOverlap(spec.overlap)
+      ? `, the one before goes on for ${spec.overlap} after a hand-over`
+      : ''
   const previous = momentOf(credential?.previousValidUntil)
   return [
     ['Delivery', deliveryWords(key)],

@@ -4,43 +4,65 @@ import { type Index, isOpen, type Reading, read } from '../core/decide.ts'
 import { DENIALS, type Denial } from '../core/denial.ts'
 import type { KeyRecord } from '../core/record.ts'
 import type { Ability } from '../core/request.ts'
+import { printable } from './printable.ts'
 
 export type Question = {
   readonly method: string
   readonly host: string
   /** Path and query. */
   readonly target: string
+  /** Name, value, name, value …; nothing that is a credential. */
+  readonly headers: readonly string[]
   readonly address: string | undefined
   /** Milliseconds since 1970. */
   readonly now: number
 }
+
+/** What the request shows of a key: an explanation begins behind the secret. */
+export type Shown =
+  | { readonly kind: 'none' }
+  /** No secret of it is good, whichever is shown. */
+  | { readonly kind: 'dead'; readonly why: string }
+  | {
+      readonly kind: 'known'
+      readonly record: KeyRecord
+      /** The AccessNamespaces are not to be seen here: what stands on them can't be decided. */
+      readonly treeUnseen: boolean
+      /** The people behind it are capped inside of its access namespace, and where is not to be seen here. */
+      readonly cappedUnseen: boolean
+    }
 
 export type Row = {
   readonly check: string
   readonly passed: boolean
   /** Empty where it passed without a remark. */
   readonly why: string
+  /** That is missing. */
+  readonly permission?: string
 }
 
 export type Explanation = {
-  readonly answer: 'allow' | keyof typeof DENIALS
-  readonly status: number
+  readonly answer: 'allow' | 'undecided' | keyof typeof DENIALS
+  /** undefined: undecided. */
+  readonly status: number | undefined
   readonly api: string | undefined
   readonly environment: string | undefined
   /** `spec.routes[2] GET /v1/workspaces/{id}`. */
   readonly route: string | undefined
   readonly rows: readonly Row[]
+  /** What could not be looked at, and may make the answer another. */
+  readonly unseen: readonly string[]
 }
 
 // as our own reverse proxy asks: it can do everything that a route may want
 const ABILITY: Ability = { removal: true, query: true, filter: true }
 
-export function explain(index: Index, record: KeyRecord | undefined, question: Question): Explanation {
+export function explain(index: Index, shown: Shown, question: Question): Explanation {
   const request = {
     method: question.method,
     target: question.target,
     hosts: [question.host],
-    headers: [],
+    headers: question.headers,
     address: question.address,
     requestId: 'explain',
     pin: undefined,
@@ -50,12 +72,26 @@ export function explain(index: Index, record: KeyRecord | undefined, question: Q
   if ('kind' in reading) return refused(undefined, [], { check: 'the request can be read in one way', denial: reading })
   const rows: Row[] = [passed('the request can be read in one way, and its host is served')]
   if (isOpen(reading)) return allowed(reading, [...rows, passed('the route is public: credentials are not looked at')])
-  if (record === undefined) {
+  if (shown.kind === 'none') {
     const denial: Denial = { kind: 'deny', code: 'missing_credential', why: 'no key was named' }
     return refused(reading, rows, { check: 'a key is presented', denial })
   }
+  if (shown.kind === 'dead') {
+    const denial: Denial = { kind: 'deny', code: 'invalid_key', why: shown.why }
+    return refused(reading, rows, { check: 'the secret is one of a key in force', denial })
+  }
+  return explainKnown(reading, rows, shown)
+}
+
+function explainKnown(
+  reading: Reading,
+  before: readonly Row[],
+  { record, treeUnseen, cappedUnseen }: Shown & { readonly kind: 'known' },
+): Explanation {
+  const rows = [...before]
   const facts = new Facts(reading, record)
   for (const { name, check } of ORDER) {
+    if (treeUnseen && name === REACH) return undecided(reading, rows)
     const objection = check(facts)
     if (objection !== undefined) return refused(reading, rows, { check: name, denial: { kind: 'deny', ...objection } })
     rows.push(passed(name, remark(name, facts)))
@@ -68,8 +104,34 @@ export function explain(index: Index, record: KeyRecord | undefined, question: Q
       ),
     )
   }
-  return allowed(reading, rows)
+  const unseen = [...(cappedUnseen && reachesInside(reading, facts) ? [cappedInside(facts)] : []), ...stale(reading)]
+  return { ...allowed(reading, rows), unseen }
 }
+
+/** The first row that looks at the AccessNamespaces. */
+const REACH = 'the namespace is within reach'
+
+function undecided(reading: Reading, rows: readonly Row[]): Explanation {
+  const unseen = [
+    `whether ${REACH}, and what is asked after that: you may not list the AccessNamespaces (the verb list on accessnamespaces)`,
+  ]
+  return { ...allowed(reading, rows), answer: 'undecided', status: undefined, unseen }
+}
+
+function reachesInside({ match, index }: Reading, { record, permission }: Facts): boolean {
+  // without a permission nobody holds it anywhere, and that was said already
+  if (permission === undefined) return false
+  const own = index.tree.get(record.accessNamespace)
+  return own !== undefined && match?.route.reach?.[own.type] === 'within'
+}
+
+const cappedInside = ({ record, permission }: Facts): string =>
+  `where inside ${record.accessNamespace} everybody behind the key may grant ${permission}: elsewhere the answer is outside_namespace, and lists are shorter`
+
+const stale = ({ served: { api } }: Reading): readonly string[] =>
+  api.refusedWhenStaleMs === undefined
+    ? []
+    : ['whether the enforcing replica is up to date: where it is not, the answer is unavailable']
 
 const passed = (check: string, why = ''): Row => ({ check, passed: true, why })
 
@@ -77,7 +139,7 @@ function remark(name: string, facts: Facts): string {
   switch (name) {
     case 'the permission is held':
       return facts.permission ?? 'the route asks for none'
-    case 'the namespace is within reach':
+    case REACH:
       return reachedRemark(facts.far)
     case 'the list can be narrowed':
       return narrowedRemark(facts.narrowed)
@@ -104,7 +166,7 @@ function place({ match }: Reading): string | undefined {
 
 function allowed(reading: Reading, rows: readonly Row[]): Explanation {
   const { api, environment } = reading.served
-  return { answer: 'allow', status: 200, api: api.name, environment, route: place(reading), rows }
+  return { answer: 'allow', status: 200, api: api.name, environment, route: place(reading), rows, unseen: [] }
 }
 
 function refused(
@@ -112,24 +174,28 @@ function refused(
   rows: readonly Row[],
   { check, denial }: { readonly check: string; readonly denial: Denial },
 ): Explanation {
-  const named = denial.permission === undefined ? denial.why : `${denial.permission}: ${denial.why}`
+  const { permission } = denial
+  const why = permission === undefined ? denial.why : `${permission}: ${denial.why}`
   return {
     answer: denial.code,
     status: DENIALS[denial.code].status,
     api: reading?.served.api.name,
     environment: reading?.served.environment,
     route: reading === undefined ? undefined : place(reading),
-    rows: [...rows, { check, passed: false, why: named }],
+    rows: [...rows, { check, passed: false, why, ...(permission !== undefined && { permission }) }],
+    unseen: [],
   }
 }
 
-/** As lines for a terminal. */
-export function formatExplanation({ answer, status, api, environment, route, rows }: Explanation): string {
-  return [
-    `${status} ${answer === 'allow' ? 'allowed' : answer}`,
+/** As lines for a terminal, which obeys nothing of them. */
+export function formatExplanation({ answer, status, api, environment, route, rows, unseen }: Explanation): string {
+  const lines = [
+    status === undefined ? 'undecided' : `${status} ${answer === 'allow' ? 'allowed' : answer}`,
     ...(api === undefined ? [] : [`  api          ${api} (${environment})`]),
     `  route        ${route ?? 'none'}`,
     ...rows.map(({ check, passed: ok, why }) => `  ${ok ? 'ok ' : 'NO '} ${check}${why === '' ? '' : `: ${why}`}`),
-    '',
-  ].join('\n')
+    ...(unseen.length === 0 ? [] : ['not to be seen from here:']),
+    ...unseen.map((what) => `  ?   ${what}`),
+  ]
+  return lines.map((line) => `${printable(line)}\n`).join('')
 }

@@ -10,12 +10,13 @@ import {
 } from '../core/credential.ts'
 import { ENVIRONMENTS, type Environment } from '../core/environment.ts'
 import { Plaintext } from '../core/plaintext.ts'
+import { valueText } from './object-text.ts'
 
 export type GenerateArguments = {
   readonly environment: string
   /** A file that does not exist yet; undefined: the key is printed. */
   readonly out?: string | undefined
-  /** `text` or `json`. */
+  /** `text`, `json` or `yaml`. */
   readonly output: string
 }
 
@@ -30,8 +31,8 @@ type Generated = { readonly keyId: KeyId; readonly digest: string; readonly plai
 /** 0: done; 1: the file could not be written, and no key was shown; 2: it was called wrongly. */
 export async function runGenerate(args: GenerateArguments, { out, err, random }: GenerateIo): Promise<0 | 1 | 2> {
   const { environment, output } = args
-  if (output !== 'text' && output !== 'json') {
-    err(`keyward generate: --output is text or json, not ${JSON.stringify(output)}\n`)
+  if (output !== 'text' && output !== 'json' && output !== 'yaml') {
+    err(`keyward generate: --output is text, json or yaml, not ${JSON.stringify(output)}\n`)
     return 2
   }
   if (!isEnvironment(environment)) {
@@ -41,7 +42,11 @@ export async function runGenerate(args: GenerateArguments, { out, err, random }:
   const key = generate(environment, random)
   const file = args.out
   if (file === undefined) {
-    out(output === 'json' ? asJson(key, key.plaintext.reveal()) : `${asCredential(key)}\n${asSnippet(key)}`)
+    out(
+      output === 'text'
+        ? `${asCredential(key)}\n${asSnippet(key)}`
+        : valueText(documentOf(key, key.plaintext.reveal()), output),
+    )
     return 0
   }
   const problem = written(file, key.plaintext)
@@ -50,9 +55,9 @@ export async function runGenerate(args: GenerateArguments, { out, err, random }:
     return 1
   }
   out(
-    output === 'json'
-      ? asJson(key, { id: key.keyId, file })
-      : `ID      ${key.keyId}\nKey     in ${file}\n\n${asSnippet(key)}`,
+    output === 'text'
+      ? `ID      ${key.keyId}\nKey     in ${file}\n\n${asSnippet(key)}`
+      : valueText(documentOf(key, { id: key.keyId, file }), output),
   )
   return 0
 }
@@ -74,8 +79,10 @@ function asCredential({ plaintext }: Generated): string {
 const asSnippet = ({ keyId, digest }: Generated): string =>
   `# in the spec of an ApiKey; the key itself is kept nowhere\n  delivery:\n    digest: "${digest}"\n    keyId: ${keyId}\n`
 
-const asJson = ({ keyId, digest }: Generated, shown: Readonly<Record<string, string>>): string =>
-  `${JSON.stringify({ ...shown, delivery: { digest, keyId } }, undefined, 2)}\n`
+const documentOf = ({ keyId, digest }: Generated, shown: Readonly<Record<string, string>>): object => ({
+  ...shown,
+  delivery: { digest, keyId },
+})
 
 /** One JSON line {"id","secret","key"} in a new file that only its owner can read; what went wrong otherwise. */
 function written(file: string, plaintext: Plaintext): string | undefined {

@@ -1,7 +1,7 @@
 /** What somebody may put into a key: the rules of RBAC give the names, and a review of each says whether it counts. */
 import { PERMISSION } from '../core/permission.ts'
-import type { Cluster, Rule, Stored } from './cluster.ts'
-import { Refused } from './refused.ts'
+import type { Cluster, Rule } from './cluster.ts'
+import { listed } from './listed.ts'
 
 const GROUP = 'keyward.dev'
 const RESOURCE = 'accessnamespaces/permissions'
@@ -60,9 +60,9 @@ async function inTurn<T, R>(items: readonly T[], ask: (item: T) => Promise<R>): 
 
 /** Permissions that the APIs of the cluster speak of, with their titles; empty where one may not look. */
 async function knownPermissions(cluster: Cluster): Promise<ReadonlyMap<string, string>> {
-  const apis = await listed(cluster, 'protectedapis', undefined).then(
-    (all) => all ?? listed(cluster, 'protectedapis', cluster.namespace),
-  )
+  const apis =
+    (await listed(cluster, 'protectedapis', {})) ??
+    (await listed(cluster, 'protectedapis', { namespace: cluster.namespace }))
   const titles = new Map<string, string>()
   for (const { spec } of apis ?? []) {
     const { permissions, routes } = (spec ?? {}) as { readonly permissions?: unknown; readonly routes?: unknown }
@@ -83,25 +83,11 @@ function note(titles: Map<string, string>, name: unknown, title: unknown): void 
 const objectsIn = (value: unknown): readonly Readonly<Record<string, unknown>>[] =>
   Array.isArray(value) ? value.filter((one) => typeof one === 'object' && one !== null) : []
 
-/** undefined: one may not. */
-async function listed(
-  cluster: Cluster,
-  kind: 'protectedapis' | 'accessnamespaces' | 'namespaces',
-  namespace: string | undefined,
-): Promise<readonly Stored[] | undefined> {
-  try {
-    return await cluster.list(kind, { namespace })
-  } catch (error) {
-    if (error instanceof Refused) return undefined
-    throw error
-  }
-}
-
 export type Named = { readonly name: string; readonly about: string }
 
 /** Access namespaces that one sees; where one may not list them, those that a rule names. */
 export async function accessNamespaces(cluster: Cluster): Promise<readonly Named[]> {
-  const found = await listed(cluster, 'accessnamespaces', undefined)
+  const found = await listed(cluster, 'accessnamespaces', {})
   if (found !== undefined) {
     return found.map(({ metadata: { name }, spec }) => {
       const { type, displayName } = (spec ?? {}) as { readonly type?: unknown; readonly displayName?: unknown }
@@ -114,4 +100,4 @@ export async function accessNamespaces(cluster: Cluster): Promise<readonly Named
 }
 
 export const kubernetesNamespaces = async (cluster: Cluster): Promise<readonly Named[]> =>
-  ((await listed(cluster, 'namespaces', undefined)) ?? []).map(({ metadata: { name } }) => ({ name, about: '' }))
+  ((await listed(cluster, 'namespaces', {})) ?? []).map(({ metadata: { name } }) => ({ name, about: '' }))

@@ -23,9 +23,10 @@ export type Outlet = {
   readonly giveUp: () => void
 }
 
-export function checkHandOut({ out, outSecret, output }: HandOutOptions): void {
+/** @param isClaimed false: nothing is handed out, so there is nothing to show */
+export function checkHandOut({ out, outSecret, output }: HandOutOptions, isClaimed: boolean): void {
   if (out !== undefined && outSecret !== undefined) throw wrongly('--out and --out-secret: one of them')
-  if (output === 'name' && out === undefined && outSecret === undefined)
+  if (isClaimed && output === 'name' && out === undefined && outSecret === undefined)
     throw wrongly('--output name shows no credential: say with --out or --out-secret where it is to go')
 }
 

@@ -18,6 +18,11 @@ const condition = z.object({
 
 const conditions = z.array(condition).catch([])
 
+const withheld = z
+  .array(z.object({ permission: z.string(), since: text, because: z.array(z.string()).catch([]) }))
+  .optional()
+  .catch(undefined)
+
 const amount = z.object({ requests: count, per: text, burst: count }).optional().catch(undefined)
 
 const spec = z
@@ -46,6 +51,8 @@ const status = z
     createdBy: person,
     permissions: words,
     permissionsSummary: text,
+    /** Asked for, and not in force: because of whom, and since when. */
+    withheld,
     limitsSummary: text,
     observedGeneration: count,
     lastUsedAt: text,
@@ -95,19 +102,27 @@ export const conditionOf = ({ status }: KeyFacts, type: string): Condition | und
 export const stateOf = ({ spec }: KeyFacts): 'Active' | 'Suspended' | 'Revoked' =>
   spec.state === 'Suspended' || spec.state === 'Revoked' ? spec.state : 'Active'
 
-/** The version that the spec asks for. */
-export const versionDue = ({ spec }: KeyFacts): number => 1 + (spec.regenerate ?? 0)
+/** The version that is due, as far as it is told: rotations by schedule count as well, and only a hand-over tells of them. */
+export const versionDue = ({ spec, status }: KeyFacts): number =>
+  Math.max(1 + (spec.regenerate ?? 0), status.credential?.version ?? 0)
+
+/** Whether a replaced secret goes on for a while. */
+export const leavesOverlap = (overlap: string | undefined): boolean => !/^[0smh]*$/.test(overlap ?? '')
 
 /** Whether the operator has looked at what the spec says now. */
 export const isObserved = ({ status, generation }: KeyFacts): boolean => (status.observedGeneration ?? 0) >= generation
+
+export function hasExpired({ spec }: KeyFacts, nowMs: number): boolean {
+  const expiresAt = momentOf(spec.expiresAt)
+  return expiresAt !== undefined && expiresAt <= nowMs
+}
 
 /** What counts at once, whatever the operator has said by now: what takes away acts alone. */
 export function standing(key: KeyFacts, nowMs: number): { readonly phase: string; readonly why: string } {
   if (key.deleting) return { phase: 'Inactive', why: 'being deleted' }
   const state = stateOf(key)
   if (state !== 'Active') return { phase: 'Inactive', why: state.toLowerCase() }
-  const expiresAt = momentOf(key.spec.expiresAt)
-  if (expiresAt !== undefined && expiresAt <= nowMs) return { phase: 'Expired', why: '' }
+  if (hasExpired(key, nowMs)) return { phase: 'Expired', why: '' }
   return { phase: key.status.phase ?? 'Pending', why: '' }
 }
 

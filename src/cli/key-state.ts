@@ -1,10 +1,11 @@
 /** `keyward suspend`, `resume` and `revoke`: what takes away asks for no more than the name; what is for good asks twice. */
-import type { Cluster, Ref } from './cluster.ts'
+import type { Cluster, Ref, Stored } from './cluster.ts'
 import { typedName } from './confirm.ts'
 import { noSuchKey } from './describe-key.ts'
+import { ending } from './ending.ts'
 import type { ShownForm } from './hand-out.ts'
 import { factsOf, type KeyFacts, stateOf } from './key-facts.ts'
-import { objectText } from './object-text.ts'
+import { nameText, objectsText } from './object-text.ts'
 import { Stop, wrongly } from './refused.ts'
 import type { Terminal } from './terminal.ts'
 import { untilObserved } from './wait-for-key.ts'
@@ -30,46 +31,52 @@ const ACTS = {
 
 /** One after the other; what fails is told, and the others are done. 1: one of them failed. */
 export async function changeStates(cluster: Cluster, options: StateOptions, terminal: Terminal): Promise<number> {
-  const { act, yes, dryRun, namespace } = options
+  const { act, yes, dryRun, namespace, names, output } = options
   if (act === 'revoke' && !yes && !dryRun && terminal.person === undefined)
     throw wrongly('--yes is needed where nobody can be asked: a key that is revoked stays revoked')
-  let failed: Stop | undefined
-  for (const name of options.names) {
+  const changed: Stored[] = []
+  let failed = false
+  for (const name of names) {
     try {
-      await changeState(cluster, { ...options, key: { namespace, name } }, terminal)
+      changed.push(await changeState(cluster, { ...options, key: { namespace, name } }, terminal))
     } catch (error) {
-      if (!(error instanceof Stop) || options.names.length === 1) throw error
-      terminal.err(`${terminal.self} ${act} ${name}: ${error.message}\n`)
-      failed = error
+      if (names.length === 1) throw error
+      const { words } = await ending(error, { namespace, self: terminal.self })
+      terminal.err(`${terminal.self} ${act} ${name}: ${words}\n`)
+      failed = true
     }
   }
-  return failed === undefined ? 0 : 1
+  // documents that follow one another are none that can be read
+  if (isDocument(output) && changed.length > 0) await terminal.out(objectsText(changed, output))
+  return failed ? 1 : 0
 }
+
+const isDocument = (output: ShownForm): output is 'json' | 'yaml' => output === 'json' || output === 'yaml'
 
 async function changeState(
   cluster: Cluster,
   options: StateOptions & { readonly key: Ref },
   terminal: Terminal,
-): Promise<void> {
+): Promise<Stored> {
   const { act, key, dryRun, output, yes, wait, timeoutMs } = options
+  const tell = async (object: Stored, words: string): Promise<void> => {
+    if (output === 'text') await terminal.out(`apikey.keyward.dev/${key.name} ${words}\n`)
+    else if (output === 'name') await terminal.out(nameText(object))
+  }
   const found = await cluster.get('apikeys', key)
   if (found === undefined) throw noSuchKey({ ...key, self: terminal.self })
   const facts = factsOf(found)
   refuseImpossible(act, facts)
   const { state, done } = ACTS[act]
   if (stateOf(facts) === state) {
-    await terminal.out(
-      output === 'text' ? `apikey.keyward.dev/${key.name} ${done} already\n` : objectText(found, output),
-    )
-    return
+    await tell(found, `${done} already`)
+    return found
   }
   if (act === 'revoke' && !yes && !dryRun) await askToRevoke(facts, terminal)
   const after = await cluster.patchKey(key, statePatch(facts, act), { dryRun })
-  const remark = dryRun ? ' (server dry run)' : ''
-  await terminal.out(
-    output === 'text' ? `apikey.keyward.dev/${key.name} ${done}${remark}\n` : objectText(after, output),
-  )
+  await tell(after, dryRun ? `${done} (server dry run)` : done)
   if (wait && !dryRun) await untilObserved(cluster, { key, timeoutMs }, terminal)
+  return after
 }
 
 /** Only the uid is held on to: what takes away must not lose against an edit at the same moment. */

@@ -2,7 +2,7 @@
 import { ago, momentOf, until } from './ages.ts'
 import type { Cluster, Stored } from './cluster.ts'
 import { factsOf, type KeyFacts, permissionsNow, standing } from './key-facts.ts'
-import { documentOf, nameText, type ObjectForm, valueText } from './object-text.ts'
+import { listOf, nameText, type ObjectForm, valueText } from './object-text.ts'
 import { type Column, type Paint, table } from './table.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -21,8 +21,7 @@ export async function listKeys(cluster: Cluster, options: ListOptions, terminal:
   const found = await cluster.list('apikeys', { namespace, labelSelector: selector })
   const objects = found.toSorted((a, b) => compare(placeOf(a), placeOf(b)))
   if (output === 'json' || output === 'yaml') {
-    const items = objects.map((object) => documentOf(object))
-    await terminal.out(valueText({ apiVersion: 'v1', kind: 'List', items }, output))
+    await terminal.out(valueText(listOf(objects), output))
     return 0
   }
   if (output === 'name') {
@@ -47,13 +46,15 @@ export async function listKeys(cluster: Cluster, options: ListOptions, terminal:
 const placeOf = ({ metadata }: Stored): string => `${metadata.namespace ?? ''}/${metadata.name}`
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 
-const PAINTS: Readonly<Record<string, Paint>> = {
-  Active: 'good',
-  Pending: 'waiting',
-  Inactive: 'quiet',
-  Expired: 'bad',
-  Failed: 'bad',
-}
+const PAINTS: ReadonlyMap<string, Paint> = new Map([
+  ['Active', 'good'],
+  ['Pending', 'waiting'],
+  ['Inactive', 'quiet'],
+  ['Expired', 'bad'],
+  ['Failed', 'bad'],
+])
+
+export const statusPaint = (key: KeyFacts, nowMs: number): Paint | undefined => PAINTS.get(standing(key, nowMs).phase)
 
 export type ColumnWish = { readonly wide: boolean; readonly everywhere: boolean; readonly nowMs: number }
 
@@ -66,7 +67,7 @@ export function columnsFor({ wide, everywhere, nowMs }: ColumnWish): readonly Co
     { title: 'ACCESS NAMESPACE', cell: ({ spec }) => spec.accessNamespace ?? '' },
     { title: 'PERMISSIONS', cell: permissionsText },
     { title: 'LIMITS', cell: ({ status }) => status.limitsSummary ?? '' },
-    { title: 'STATUS', cell: (key) => statusText(key, nowMs), paint: (key) => PAINTS[standing(key, nowMs).phase] },
+    { title: 'STATUS', cell: (key) => statusText(key, nowMs), paint: (key) => statusPaint(key, nowMs) },
     // empty until somebody recorded it
     { title: 'LAST USED', cell: ({ status }) => agoText(status.lastUsedAt, nowMs) },
     { title: 'EXPIRES', cell: ({ spec }) => expiryText(spec.expiresAt, nowMs) },

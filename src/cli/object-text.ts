@@ -23,3 +23,13 @@ const yamlText = (value: unknown): string =>
 
 export const objectText = (object: Stored, form: ObjectForm): string =>
   form === 'name' ? nameText(object) : valueText(documentOf(object), form)
+
+/** One by itself, several as a list. */
+export const objectsText = (objects: readonly Stored[], form: 'json' | 'yaml'): string =>
+  valueText(objects.length === 1 && objects[0] !== undefined ? documentOf(objects[0]) : listOf(objects), form)
+
+export const listOf = (objects: readonly Stored[]): object => ({
+  apiVersion: 'v1',
+  kind: 'List',
+  items: objects.map(documentOf),
+})

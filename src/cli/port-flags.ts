@@ -9,6 +9,7 @@ export type ClusterFlags = {
   readonly context?: string
   readonly server?: string
   readonly tokenFile?: string
+  readonly certificateAuthority?: string
   readonly as?: string
   readonly asGroup?: readonly string[]
   readonly namespace?: string
@@ -22,6 +23,8 @@ export type Opening = {
   /** Instead of a kubeconfig; with a token in a file, which no other process sees as it would an argument. */
   readonly server: string | undefined
   readonly tokenFile: string | undefined
+  /** File with the CA of that server; undefined: those that Node trusts. */
+  readonly certificateAuthority: string | undefined
   readonly as: string | undefined
   readonly asGroups: readonly string[]
   /** Of a single request. */
@@ -35,7 +38,8 @@ const SERVER = /^https?:\/\/[^\s/]+\/?$/
 const HEADER = /^[\x20-\x7e]{1,1024}$/
 
 export function openingOf(flags: ClusterFlags): Parsed<Opening> {
-  const { kubeconfig, context, server, tokenFile, as, asGroup: asGroups = [], requestTimeout = '0' } = flags
+  const { kubeconfig, context, server, tokenFile, certificateAuthority } = flags
+  const { as, asGroup: asGroups = [], requestTimeout = '0' } = flags
   const requestTimeoutMs = requestTimeout === '0' ? TIMEOUT_MS : timeOf(requestTimeout)
   const problems = [...wrongPlaces(flags), ...wrongPeople(as, asGroups)]
   if (requestTimeoutMs === undefined) {
@@ -43,15 +47,21 @@ export function openingOf(flags: ClusterFlags): Parsed<Opening> {
   }
   return problems.length > 0 || requestTimeoutMs === undefined
     ? { ok: false, problem: problems.join('\n') }
-    : { ok: true, value: { kubeconfig, context, server, tokenFile, as, asGroups, requestTimeoutMs } }
+    : {
+        ok: true,
+        value: { kubeconfig, context, server, tokenFile, certificateAuthority, as, asGroups, requestTimeoutMs },
+      }
 }
 
-function wrongPlaces({ kubeconfig, context, server, tokenFile, namespace }: ClusterFlags): string[] {
+function wrongPlaces(flags: ClusterFlags): string[] {
+  const { kubeconfig, context, server, tokenFile, certificateAuthority, namespace } = flags
   const problems: string[] = []
   if (kubeconfig === '') problems.push('--kubeconfig: the path of a file is needed')
   if (context === '') problems.push('--context: the name of a context is needed')
   if (server !== undefined && !SERVER.test(server)) problems.push('--server: an http or https URL is needed')
   if (server === undefined && tokenFile !== undefined) problems.push('--token-file: goes with --server only')
+  if (server === undefined && certificateAuthority !== undefined)
+    problems.push('--certificate-authority: goes with --server only')
   if (server !== undefined && (kubeconfig ?? context) !== undefined)
     problems.push('--server: or --kubeconfig and --context: one of them')
   if (namespace !== undefined && !NAMESPACE.test(namespace))

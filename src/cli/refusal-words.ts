@@ -38,8 +38,8 @@ const BY_POLICY = /^.{0,400}?ValidatingAdmissionPolicy '[^']{1,300}' with bindin
 const said = ({ message }: Refused): string => printableLines(message)
 
 function forbiddenWords(refused: Refused, { namespace, self }: Doing): string {
-  const byWebhook = refused.message.replace(BY_WEBHOOK, '')
-  if (byWebhook !== refused.message) return printableLines(byWebhook)
+  const byWebhook = webhookWords(refused)
+  if (byWebhook !== undefined) return byWebhook
   const byPolicy = refused.message.replace(BY_POLICY, '')
   if (byPolicy !== refused.message) return printableLines(byPolicy)
   const denied =
@@ -48,7 +48,9 @@ function forbiddenWords(refused: Refused, { namespace, self }: Doing): string {
     )
   if (denied === null) return said(refused)
   const [, , who = '', verb = '', resource = '', group = ''] = denied
-  return `${printable(who)} may not ${verb} ${resource} in the Kubernetes namespace ${namespace}\n  ${remedyOf({ who, verb, resource, group, namespace, self })}`
+  const everywhere = refused.message.includes(' at the cluster scope')
+  const where = everywhere ? 'everywhere' : `in the Kubernetes namespace ${namespace}`
+  return `${printable(who)} may not ${verb} ${resource} ${where}\n  ${remedyOf({ who, verb, resource, group, namespace, everywhere, self })}`
 }
 
 type Denied = {
@@ -57,22 +59,26 @@ type Denied = {
   readonly resource: string
   readonly group: string
   readonly namespace: string
+  /** In all Kubernetes namespaces. */
+  readonly everywhere: boolean
   readonly self: string
 }
 
-function remedyOf({ who, verb, resource, group, namespace, self }: Denied): string {
+function remedyOf({ who, verb, resource, group, namespace, everywhere, self }: Denied): string {
   const role = ROLES[resource]?.[['get', 'list', 'watch'].includes(verb) ? 'read' : 'write']
   if (group !== 'keyward.dev' || role === undefined)
     return `a role with this rule would allow it: {apiGroups: ["${group}"], resources: [${resource}], verbs: [${verb}]}`
   const account = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(who)
   const subject = account === null ? `--user=${printable(who)}` : `--serviceaccount=${account[1]}:${account[2]}`
   const elsewhere = verb === 'list' ? `; or name a namespace where you may: ${self} list -n …` : ''
-  return `an administrator can allow it: kubectl create rolebinding keyward -n ${namespace} --clusterrole=${role} ${subject}${elsewhere}`
+  const binding = everywhere ? 'clusterrolebinding keyward' : `rolebinding keyward -n ${namespace}`
+  return `an administrator can allow it: kubectl create ${binding} --clusterrole=${role} ${subject}${elsewhere}`
 }
 
 /** The shipped ClusterRoles, by what they open. */
 const ROLES: Readonly<Record<string, { readonly read: string; readonly write: string } | undefined>> = {
   apikeys: { read: 'keyward-view', write: 'keyward-edit' },
+  protectedapis: { read: 'keyward-view', write: 'keyward-edit' },
   apikeyclaims: { read: 'keyward-edit', write: 'keyward-edit' },
 }
 
@@ -85,16 +91,18 @@ function notFoundWords(refused: Refused, { namespace }: Doing): string {
 }
 
 function invalidWords(refused: Refused): string {
-  const byWebhook = refused.message.replace(BY_WEBHOOK, '')
-  if (byWebhook !== refused.message) {
-    const lines = byWebhook.split('\n').map((line) => /^([a-zA-Z]+\.[^:\s]+): (.*)$/.exec(line) ?? line)
-    return printableLines(
-      lines
-        .map((line) =>
-          typeof line === 'string' ? line : problemsByFlag([{ field: line[1] ?? '', message: line[2] ?? '' }])[0],
-        )
-        .join('\n'),
-    )
-  }
+  const byWebhook = webhookWords(refused)
+  if (byWebhook !== undefined) return byWebhook
   return refused.causes.length === 0 ? said(refused) : printableLines(problemsByFlag(refused.causes).join('\n'))
+}
+
+/** Line by line as the webhook said it: it names what would allow it. Fields are named by their flags. */
+function webhookWords({ message }: Refused): string | undefined {
+  const words = message.replace(BY_WEBHOOK, '')
+  return words === message ? undefined : printableLines(words.split('\n').map(byFlag).join('\n'))
+}
+
+function byFlag(line: string): string {
+  const [, field, message = ''] = /^([a-zA-Z]+\.[^:\s]+): (.*)$/.exec(line) ?? []
+  return field === undefined ? line : problemsByFlag([{ field, message }]).join('')
 }

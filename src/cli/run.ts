@@ -12,12 +12,14 @@ import {
   apiVersionOf,
   CLAIMS,
   type KubeDraft,
+  type KubeObject,
   NAMESPACES,
   PROTECTED_APIS,
   pathOf,
   type Resource,
   SECRETS,
 } from '../kube/objects.ts'
+import { policyLook } from '../kube/policy-look.ts'
 import type { Cluster, Draft, ReadKind, Rule, Stored } from './cluster.ts'
 import type { Opening } from './port-flags.ts'
 import { Refused, Stop, Unreachable, wrongly } from './refused.ts'
@@ -55,19 +57,24 @@ async function byKubeconfig({ kubeconfig, context }: Opening, around: Surroundin
   return opened.kube.access
 }
 
-function byServer(server: string, { tokenFile }: Opening): Access {
+function byServer(server: string, { tokenFile, certificateAuthority }: Opening): Access {
   const headers = tokenFile === undefined ? {} : { authorization: `Bearer ${tokenIn(tokenFile)}` }
-  return { server, namespace: undefined, proxy: undefined, credentials: async () => ({ headers, tls: {} }) }
+  const tls = certificateAuthority === undefined ? {} : { ca: textIn('--certificate-authority', certificateAuthority) }
+  return { server, namespace: undefined, proxy: undefined, credentials: async () => ({ headers, tls }) }
 }
 
 function tokenIn(file: string): string {
-  try {
-    const token = readFileSync(file, 'utf8').trim()
-    if (/^[\x21-\x7e]+$/.test(token)) return token
-  } catch {
-    throw wrongly(`--token-file: ${file} can't be read`)
-  }
+  const token = textIn('--token-file', file).trim()
+  if (/^[\x21-\x7e]+$/.test(token)) return token
   throw wrongly(`--token-file: there is no token in ${file}`)
+}
+
+function textIn(flag: string, file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch {
+    throw wrongly(`${flag}: ${file} can't be read`)
+  }
 }
 
 /** Whom the API server is to take us for; that it may be asked is its own affair. */
@@ -163,6 +170,7 @@ function clusterOf(client: KubeClient, { namespace, ...about }: About): Cluster 
         (answer as { readonly status?: { readonly resourceRules?: unknown } } | null)?.status ?? {}
       return Array.isArray(resourceRules) ? resourceRules.map(ruleOf) : []
     },
+    policyOf: (apis, namespaces) => policyLook(apis.map(listedObject), namespaces.map(listedObject)),
     close: client.close,
   }
 }
@@ -185,6 +193,7 @@ const placed = (
 ) => (namespaced ? { namespace, name } : { name })
 
 const drafted = (object: Draft): KubeDraft => object as KubeDraft
+const listedObject = (object: Stored): KubeObject => object as KubeObject
 
 /** The same client, whose writes are tried out only. */
 const trying = (client: KubeClient, dryRun: boolean | undefined): KubeClient =>

@@ -9,12 +9,14 @@ import {
   openFolder,
   type Snapshot,
 } from '../folder/manifests.ts'
+import { valueText } from './object-text.ts'
+import { printable } from './printable.ts'
 
 export type VerifyArguments = {
   readonly dir: string
   /** The data folder of the standalone whose next look this is; undefined: nothing was accepted before. */
   readonly data: string | undefined
-  /** `text` or `json`. */
+  /** `text`, `json` or `yaml`. */
   readonly output: string
 }
 
@@ -32,8 +34,8 @@ export async function runVerify({ dir, data, output }: VerifyArguments, io: Veri
     io.err(`keyward verify: ${why}\n`)
     return 2
   }
-  if (output !== 'text' && output !== 'json') {
-    return wrongly(`--output is text or json, not ${JSON.stringify(output)}`)
+  if (output !== 'text' && output !== 'json' && output !== 'yaml') {
+    return wrongly(`--output is text, json or yaml, not ${JSON.stringify(output)}`)
   }
   const forms = data === undefined ? NO_FORMS : await formsIn(data, io.readForms)
   if (typeof forms === 'string') return wrongly(forms)
@@ -47,7 +49,7 @@ export async function runVerify({ dir, data, output }: VerifyArguments, io: Veri
   // the folder is part of each name, so that a terminal can open the file
   const problems = problemsIn(snapshot).map((problem) => ({ ...problem, file: join(dir, problem.file) }))
   const verdict = { ok: problems.length === 0, objects: snapshot.accepted.size, problems }
-  io.out(output === 'json' ? `${JSON.stringify(verdict, undefined, 2)}\n` : asText(verdict))
+  io.out(output === 'text' ? asText(verdict) : valueText(verdict, output))
   return verdict.ok ? 0 : 1
 }
 
@@ -99,6 +101,3 @@ const severities = (problems: readonly FolderProblem[]): string =>
     .join(', ')
 
 const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`
-
-/** A file's name may hold anything, also what a terminal would obey. */
-const printable = (name: string): string => name.replace(/[\u0000-\u001f\u007f-\u009f]/g, '?')

@@ -7,7 +7,14 @@ import { complete, completionText } from '../../src/cli/completion.ts'
 import { completionScript } from '../../src/cli/completion-scripts.ts'
 import type { Opening } from '../../src/cli/port-flags.ts'
 import { Refused } from '../../src/cli/refused.ts'
-import { aStoredKey, type FakeCluster, fakeCluster, fakeTerminal } from '../support/fake-cli-cluster.ts'
+import {
+  aStoredKey,
+  type FakeCluster,
+  fakeCluster,
+  fakeTerminal,
+  hidden,
+  theCredential,
+} from '../support/fake-cli-cluster.ts'
 import { NOON } from '../support/make.ts'
 
 describe('kubectl lets flags be written in ways that are understood here as well', () => {
@@ -47,6 +54,9 @@ describe('kubectl lets flags be written in ways that are understood here as well
   })
 })
 
+/** There is no folder. */
+const look = async () => 'there is no such folder'
+
 async function ran(words: readonly string[], cluster: FakeCluster = fakeCluster()) {
   const terminal = fakeTerminal()
   const opened: Opening[] = []
@@ -63,6 +73,7 @@ async function ran(words: readonly string[], cluster: FakeCluster = fakeCluster(
     exit: (value) => {
       code = value
     },
+    look,
   })
   await program.parseAsync(calledAs(['node', 'keyward', ...words]).args, { from: 'user' })
   return { code, opened: opened[0], ...terminal.said }
@@ -124,7 +135,7 @@ const completed = async (...words: string[]) => {
   cluster.objects.set('apikeys/team-web/main', aStoredKey('main', { spec: { displayName: 'tab\there' } }))
   cluster.objects.set('apikeys/team-web/other', aStoredKey('other'))
   const program = new Command('keyward')
-  addKeyCommands(program, { terminal: fakeTerminal(), open: async () => cluster, exit: () => undefined })
+  addKeyCommands(program, { terminal: fakeTerminal(), open: async () => cluster, exit: () => undefined, look })
   return completionText(await complete(words, { program, open: async () => cluster, nowMs: NOON }))
 }
 
@@ -140,8 +151,9 @@ describe('completion', () => {
     [['create', 'x', '--access-namespace', 'a', '--permissions', ''], ['customer:read', 'customer:write'], 6],
     [['create', 'x', '--permissions', 'customer:read,'], ['customer:read,customer:write'], 6],
     [['create', 'x', '--out', ''], [], 0],
+    [['explain', '--key', 'm'], ['main'], 4],
     [['completion', 'b'], ['bash'], 4],
-    [[''], ['create', 'list', 'get', 'claim', 'regenerate', 'suspend', 'resume', 'revoke', 'completion'], 4],
+    [[''], ['create', 'list', 'get', 'claim', 'regenerate', 'suspend', 'resume', 'revoke', 'explain', 'completion'], 4],
   ])('%j', async (words, names, directive) => {
     const lines = (await completed(...words)).trimEnd().split('\n')
     expect(lines.slice(0, -1).map((line) => line.split('\t', 1)[0])).toEqual(names)
@@ -158,6 +170,7 @@ describe('completion', () => {
       terminal: fakeTerminal(),
       open: () => Promise.reject(new Error()),
       exit: () => undefined,
+      look,
     })
     const found = await complete(['get', ''], { program, open: () => Promise.reject(new Error()), nowMs: NOON })
     expect(found).toEqual({ items: [], directive: 4 })
@@ -166,4 +179,118 @@ describe('completion', () => {
   test.each(['bash', 'zsh', 'fish'] as const)('the script for %s asks the program itself', (shell) => {
     expect(completionScript(shell)).toContain('keyward __complete')
   })
+})
+
+describe('explain', () => {
+  const asked = ['explain', '--key', 'main', '--host', 'api.test', '--path', '/']
+
+  test.each([
+    [['--header', 'Authorization: Bearer x'], 2, '--header: Authorization may be a credential'],
+    [['--header', 'nothing'], 2, '--header: a name, a colon and a value are needed'],
+    [['--address', 'here'], 2, '--address: is no IP address'],
+    [['--data', 'd'], 2, '--data: goes with --manifests only'],
+    [['--manifests', 'm', '--context', 'c'], 2, '--manifests: or --kubeconfig, --context and --server: one of them'],
+    [['--manifests', 'm'], 1, 'there is no such folder'],
+    [['--request-id', 'r-1'], 1, '--request-id: requests are not recorded yet, so there is nothing to look it up in'],
+  ])('%j', async (more, code, words) => {
+    const told = await ran([...asked, ...more])
+    expect([told.code, told.out]).toEqual([code, ''])
+    expect(told.err).toMatch(/^keyward explain: /)
+    expect(told.err).toContain(words)
+  })
+
+  test('says what is needed', async () => {
+    expect(await ran(['explain', '--key', 'main'])).toMatchObject({
+      code: 2,
+      err: 'keyward explain: --host and --path are needed: what was called\n',
+    })
+    const alone = await ran(['explain', '--request-id', 'r-1'])
+    expect([alone.code, alone.err]).toEqual([
+      1,
+      expect.stringContaining('  To have a request explained, say what was asked'),
+    ])
+  })
+
+  test('never repeats a whole key that somebody put into an argument', async () => {
+    const { text } = theCredential
+    for (const words of [
+      ['--key', text],
+      ['--path', `/?key=${text}`],
+      ['--header', `x-a: ${text}`],
+    ]) {
+      const told = await ran([...asked, ...words])
+      expect(told.code).toBe(2)
+      expect(told.out + told.err).not.toContain(hidden)
+      expect(told.err).toContain('a whole key stands in an argument')
+    }
+  })
+
+  test.each(['json', 'yaml'])('as %s', async (form) => {
+    const cluster = fakeCluster()
+    cluster.objects.set('apikeys/team-web/main', aStoredKey('main'))
+    const { code, out } = await ran([...asked, '-o', form], cluster)
+    const status = form === 'json' ? '"status": 403,' : 'status: 403\n'
+    expect([code, out]).toEqual([0, expect.stringContaining(status)])
+  })
+})
+
+test('a document is one, however many keys are changed; what is refused is told, and the others are done', async () => {
+  const cluster = fakeCluster({
+    refuse: (what) =>
+      what === 'patch apikeys/team-web/b'
+        ? new Refused({
+            status: 403,
+            reason: 'Forbidden',
+            message:
+              'admission webhook "admit.keyward.dev" denied the request: ana may not\n- apiGroups: [keyward.dev]',
+          })
+        : undefined,
+  })
+  for (const name of ['a', 'b', 'c']) cluster.objects.set(`apikeys/team-web/${name}`, aStoredKey(name))
+  const { code, out, err } = await ran(['suspend', 'a', 'b', 'c', '-o', 'json'], cluster)
+  expect([code, err]).toEqual([1, 'keyward suspend b: ana may not\n- apiGroups: [keyward.dev]\n'])
+  const { kind, items } = JSON.parse(out) as { kind: string; items: { metadata: { name: string } }[] }
+  expect([kind, items.map(({ metadata }) => metadata.name)]).toEqual(['List', ['a', 'c']])
+})
+
+test.each([
+  [['create', 'x', '--wait=false', '-o', 'name'], 'apikey.keyward.dev/x\n'],
+  [['create', 'x', '--dry-run=server', '-o', 'name'], 'apikey.keyward.dev/x\n'],
+])('nothing is handed out, so nothing needs a place to go: %j', async (words, out) => {
+  const flags = ['--access-namespace', 'a', '--environment', 'production', '--permissions', 'a:b']
+  expect(await ran([...words, ...flags])).toMatchObject({ code: 0, out })
+})
+
+test('claim tries out whether one may, and leaves nothing', async () => {
+  const cluster = fakeCluster()
+  cluster.objects.set('apikeys/team-web/main', aStoredKey('main'))
+  const { code, out } = await ran(['claim', 'main', '--dry-run=server'], cluster)
+  expect([code, out, cluster.writes]).toEqual([
+    0,
+    expect.stringMatching(/^apikeyclaim.keyward.dev\/main-\S+ created \(server dry run\)\n$/),
+    [],
+  ])
+  expect((await ran(['claim', 'main', '--dry-run=server', '-o', 'name'], cluster)).out).toMatch(
+    /^apikeyclaim.keyward.dev\/main-\S+\n$/,
+  )
+})
+
+test('who may make a key and not claim it is told that it is there', async () => {
+  const refuse = (what: string) =>
+    what.startsWith('create apikeyclaims')
+      ? new Refused({
+          status: 403,
+          reason: 'Forbidden',
+          message: 'admission webhook "admit.keyward.dev" denied the request: not you',
+        })
+      : undefined
+  const flags = ['--access-namespace', 'a', '--environment', 'production', '--permissions', 'a:b']
+  const { code, err } = await ran(['create', 'x', ...flags], fakeCluster({ refuse }))
+  expect([code, err]).toEqual([
+    1,
+    `apikey.keyward.dev/x created; waiting for its credential
+the key x is there, and nobody has version 1 of its credential. Claim it: keyward claim x -n team-web
+keyward create: not you
+`,
+  ])
 })

@@ -1,6 +1,12 @@
-import { expect, test } from 'vitest'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { inspect } from 'node:util'
+import { expect, onTestFinished, test } from 'vitest'
 import { AuthzConfig } from '../../src/authz/run.ts'
-import { loadConfig } from '../../src/runtime/config.ts'
+import { Trouble } from '../../src/core/trouble.ts'
+import { loadConfig, readConfigFile } from '../../src/runtime/config.ts'
+import { explained } from '../../src/runtime/running.ts'
 import { StandaloneConfig } from '../../src/standalone/config.ts'
 
 const load = (flags: Record<string, unknown>, env: Record<string, string> = {}, file?: Record<string, unknown>) =>
@@ -58,3 +64,31 @@ test('which of the replicas this one is counts from 0, and is below their number
     problems: ['--port-offset (KEYWARD_PORT_OFFSET): a whole number is needed', below],
   })
 })
+
+test.each([
+  ['a quote that stays open', 'logLevel: info\nredisPassword: "s3cret\nredis: redis://u:s3cret@r\n'],
+  ['a name that YAML takes for an alias', 'redisPassword: *s3cret\n'],
+  ['one that it takes for a tag', 'redisPassword: !s3cret x\n'],
+])('a configuration file that is no YAML is named by its line, and nothing of it is quoted: %s', (_what, text) => {
+  const folder = mkdtempSync(join(tmpdir(), 'keyward-config-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const path = join(folder, 'config.yaml')
+  writeFileSync(path, text)
+  const said = troubleOf(path)
+  expect(explained(said)).toMatch(/^config file unreadable \(line \d+ /)
+  expect(inspect(said, { depth: 9 })).not.toContain('s3cret')
+})
+
+test('a configuration file that is not there is named', () => {
+  expect(explained(troubleOf('/nowhere/config.yaml'))).toMatch(/^config file unreadable \(ENOENT: .*config\.yaml'\)$/)
+})
+
+function troubleOf(path: string): Trouble {
+  try {
+    readConfigFile(path)
+  } catch (error) {
+    if (error instanceof Trouble) return error
+    throw error
+  }
+  throw new Error('it was read')
+}

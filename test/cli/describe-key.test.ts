@@ -42,6 +42,19 @@ test('says which permission is not in force, since when, and because of whom', (
   expect(text).toMatch(/^Replaced secret: +works until 2026-11-22T13:00:00Z \(in 60m\)$/m)
 })
 
+test('a permission that is withheld is told with whom it is missing at and since when, each by itself', () => {
+  const withheld = [
+    { permission: 'license:manage', since: '2026-11-22T11:00:00Z', because: ['ana@example.com', 'ben\u001b'] },
+    { permission: 'other:one', because: 7 },
+  ]
+  const object = { ...key, status: { ...(key.status as object), withheld } }
+  expect(describeKey(factsOf(object), told)).toMatch(
+    /^ {2}license:manage +not in force: not held by ana@example\.com and ben\\u001b since 2026-11-22T11:00:00Z \(for 60m\)$/m,
+  )
+  const noSense = { ...key, status: { ...(key.status as object), withheld: 'x' } }
+  expect(describeKey(factsOf(noSense), told)).toMatch(/^ {2}license:manage +not in force: no longer held by ana/m)
+})
+
 test('says that the operator has not looked at the last change yet', () => {
   const edited = { ...key, metadata: { ...key.metadata, generation: 2 } }
   expect(describeKey(factsOf(edited), told)).toMatch(
@@ -69,7 +82,7 @@ test('nothing that others wrote is obeyed by a terminal', () => {
       allowedCIDRs: [spoiled],
       expiresAt: spoiled,
     },
-    status: { phase: 'Active', keyId: spoiled, createdBy: { username: spoiled }, lastUsedAt: spoiled, conditions },
+    status: { phase: spoiled, keyId: spoiled, createdBy: { username: spoiled }, lastUsedAt: spoiled, conditions },
   })
   const event = { type: spoiled, reason: spoiled, message: spoiled, at: spoiled, count: 1 }
   const text = describeKey(factsOf(object), { ...told, place: spoiled, events: [event] })

@@ -13,10 +13,12 @@ const api = anApi({ routes })
 const [host = ''] = api.environments[0]?.hosts ?? []
 const key = aKey({ asked: ['license:read'], held: ['license:read'], limits: [aRate()] })
 const index = anIndex({ apis: [api], keys: [key] })
+const shown = { kind: 'known', record: key.record, treeUnseen: false, cappedUnseen: false } as const
 const asked = (method: string, target: string, more = {}) => ({
   method,
   host,
   target,
+  headers: [],
   address: undefined,
   now: NOON,
   ...more,
@@ -24,7 +26,7 @@ const asked = (method: string, target: string, more = {}) => ({
 
 describe('explain', () => {
   test('names the row that answers, and the route', () => {
-    const explained = explain(index, key.record, asked('PUT', '/v1/licenses/7'))
+    const explained = explain(index, shown, asked('PUT', '/v1/licenses/7'))
     expect(explained).toMatchObject({
       answer: 'missing_permission',
       status: 403,
@@ -34,6 +36,7 @@ describe('explain', () => {
       check: 'the permission is held',
       passed: false,
       why: 'license:manage: not among the permissions of the key',
+      permission: 'license:manage',
     })
   })
 
@@ -44,12 +47,12 @@ describe('explain', () => {
     ['an allowed request', 'GET', '/v1/licenses', {}, 'allow', 200],
     ['a public route', 'GET', '/healthz', {}, 'allow', 200],
   ])('%s', (_what, method, target, more, answer, status) => {
-    expect(explain(index, key.record, asked(method, target, more))).toMatchObject({ answer, status })
+    expect(explain(index, shown, asked(method, target, more))).toMatchObject({ answer, status })
   })
 
   test('without a key says what is missing, and a public route needs none', () => {
-    expect(explain(index, undefined, asked('GET', '/v1/licenses')).answer).toBe('missing_credential')
-    expect(explain(index, undefined, asked('GET', '/healthz')).answer).toBe('allow')
+    expect(explain(index, { kind: 'none' }, asked('GET', '/v1/licenses')).answer).toBe('missing_credential')
+    expect(explain(index, { kind: 'none' }, asked('GET', '/healthz')).answer).toBe('allow')
   })
 
   test('agrees with the decision, request by request', () => {
@@ -57,17 +60,13 @@ describe('explain', () => {
       for (const target of ['/v1/licenses', '/v1/licenses/7', '/v1/licenses/', '/healthz', '/a//b', '/%61']) {
         const ruling = decide(aRequest({ method, target, host, key }), index, NOON)
         const answer = ruling.kind === 'deny' ? ruling.code : 'allow'
-        expect([method, target, explain(index, key.record, asked(method, target)).answer]).toEqual([
-          method,
-          target,
-          answer,
-        ])
+        expect([method, target, explain(index, shown, asked(method, target)).answer]).toEqual([method, target, answer])
       }
     }
   })
 
   test('reads well in a terminal', () => {
-    expect(formatExplanation(explain(index, key.record, asked('PUT', '/v1/licenses/7')))).toContain(
+    expect(formatExplanation(explain(index, shown, asked('PUT', '/v1/licenses/7')))).toContain(
       'NO  the permission is held: license:manage: not among the permissions of the key',
     )
   })

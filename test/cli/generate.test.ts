@@ -2,6 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { load } from 'js-yaml'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { type GenerateArguments, runGenerate } from '../../src/cli/generate.ts'
 import { digestOf, parseCredential } from '../../src/core/credential.ts'
@@ -71,8 +72,13 @@ test('the same as JSON', async () => {
   expect(delivery).toEqual({ digest: `sha256:${digestOf(parsed.value)}`, keyId: id })
 })
 
+test('and as YAML', async () => {
+  const [{ out: yaml }, { out: json }] = [await generate({ output: 'yaml' }), await generate({ output: 'json' })]
+  expect(load(yaml)).toEqual(JSON.parse(json))
+})
+
 describe('into a file', () => {
-  test.each(['text', 'json'])(
+  test.each(['text', 'json', 'yaml'])(
     'the key goes there alone, readable by its owner alone; %s names the rest',
     async (output) => {
       const file = join(aFolder(), 'key.json')
@@ -111,7 +117,7 @@ describe('called wrongly', () => {
   })
 
   test('a form of output that there is not', async () => {
-    const { code, out } = await generate({ output: 'yaml' })
+    const { code, out } = await generate({ output: 'xml' })
     expect([code, out]).toEqual([2, ''])
   })
 })

@@ -7,6 +7,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { parseRedisUrl } from '../../src/redis/address.ts'
 import { readRedisConfig, redisOptions } from '../../src/redis/config.ts'
+import { redisTls } from '../../src/redis/redis-tls.ts'
+import { makeAuthority } from '../support/certificates.ts'
 
 const read = (given: Readonly<Record<string, string>>) => readRedisConfig(z.object(redisOptions).parse(given))
 const problems = (given: Readonly<Record<string, string>>): readonly string[] => {
@@ -155,10 +157,28 @@ describe('what goes with it', () => {
       `--redis-ca (KEYWARD_REDIS_CA): ${folder}/none can't be read (ENOENT)`,
     ])
     expect(problems({ redis: 'rediss://r.test', redisCert: pem, redisKey: pem }).join()).toMatch(/not PEM/)
+    expect(problems({ redis: 'rediss://r.test', redisCa: pem })).toEqual([
+      `--redis-ca (KEYWARD_REDIS_CA): ${pem} does not hold certificates in PEM form only`,
+    ])
   })
 
   test('is never printed where it is secret', () => {
     const result = read({ redis: 'redis://me:s3cret@r.test' })
     expect(inspect(result, { depth: 9, showHidden: true }) + JSON.stringify(result)).not.toContain('s3cret')
   })
+})
+
+test('a CA that is half written leaves the one before in force, and is told of', async () => {
+  const { ca } = await makeAuthority()
+  const path = file('renewed.pem', ca)
+  const told: string[] = []
+  const options = redisTls({ ca: path, cert: undefined, key: undefined }, ({ code }) => told.push(code))
+  const before = options.secureContext
+  for (const half of [ca.slice(0, 200), '']) {
+    file('renewed.pem', half)
+    expect(options.secureContext).toBe(before)
+  }
+  expect(told).toEqual(['redis_certificate_unreadable', 'redis_certificate_unreadable'])
+  file('renewed.pem', ca)
+  expect(options.secureContext).not.toBe(before)
 })

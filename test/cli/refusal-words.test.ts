@@ -25,7 +25,7 @@ test.each<[string, ConstructorParameters<typeof Refused>[0], string]>([
       message:
         'apikeys.keyward.dev is forbidden: User "system:serviceaccount:ci:bot" cannot list resource "apikeys" in API group "keyward.dev" at the cluster scope',
     },
-    'system:serviceaccount:ci:bot may not list apikeys in the Kubernetes namespace team-web\n  an administrator can allow it: kubectl create rolebinding keyward -n team-web --clusterrole=keyward-view --serviceaccount=ci:bot; or name a namespace where you may: kubectl keyward list -n …',
+    'system:serviceaccount:ci:bot may not list apikeys everywhere\n  an administrator can allow it: kubectl create clusterrolebinding keyward --clusterrole=keyward-view --serviceaccount=ci:bot; or name a namespace where you may: kubectl keyward list -n …',
   ],
   [
     'our own webhook: its words stand alone, they say what would allow it',

@@ -56,6 +56,11 @@ test('every problem stands on a line with file, line and field, under its object
   ])
 })
 
+test('the same as YAML', async () => {
+  const { code, out } = await verify(aManifestFolder({ 'tree.yaml': ACME }), { output: 'yaml' })
+  expect([code, out]).toEqual([0, 'ok: true\nobjects: 1\nproblems: []\n'])
+})
+
 test('the same as JSON', async () => {
   const folder = aManifestFolder({ 'tree.yaml': ACME, 'keys.yaml': keyText('one', { state: 'Off' }) })
   const { code, out } = await verify(folder, { output: 'json' })
@@ -197,6 +202,6 @@ describe('called wrongly', () => {
 
   test('a form of output that there is not', async () => {
     const { code, err } = await verify(aManifestFolder(), { output: 'xml' })
-    expect([code, err]).toEqual([2, 'keyward verify: --output is text or json, not "xml"\n'])
+    expect([code, err]).toEqual([2, 'keyward verify: --output is text, json or yaml, not "xml"\n'])
   })
 })
