@@ -8,6 +8,7 @@ const WITH_THEIR_OWN_API_SERVER = [
   'authz-faults',
   'cli',
   'client',
+  'corpus',
   'crash',
   'fence',
   'operator-edges',

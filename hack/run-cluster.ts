@@ -6,9 +6,10 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { upstream as licensingUpstream } from '../examples/licensing/upstream.ts'
 import { type Admin, adminOf } from '../test/support/cluster-admin.ts'
-import { type ControlPlane, writeControlPlane } from '../test/support/control-plane.ts'
+import { type ControlPlane, WEBHOOKS, writeControlPlane } from '../test/support/control-plane.ts'
 import { withPorts } from '../test/support/shipped-ports.ts'
 import { until } from '../test/support/until.ts'
+import { untilAdmitted, webhooksAt } from '../test/support/webhooks-at.ts'
 import {
   answers,
   begin,
@@ -51,7 +52,7 @@ const say = (text: string): void => console.log(text)
 const portsFor = (offset: number) => ({
   ...{ api: 6471 + offset, etcd: 6472 + offset, peer: 6473 + offset, controllers: 6474 + offset },
   ...{ proxy: 10000 + offset, check: 9000 + offset, grpc: 9001 + offset, authz: 9090 + offset },
-  operator: 9090 + OPERATOR_OFFSET + offset,
+  ...{ operator: 9090 + OPERATOR_OFFSET + offset, webhooks: 9443 + OPERATOR_OFFSET + offset },
 })
 
 function askedOffset(): number {
@@ -65,6 +66,7 @@ const namedPorts = (ports: Ports) => [
   { port: ports.grpc, what: 'the gRPC check' },
   { port: ports.authz, what: 'metrics and health of authz' },
   { port: ports.operator, what: 'metrics and health of the operator' },
+  { port: ports.webhooks, what: 'the admission webhooks of the operator' },
   { port: ports.api, what: 'the Kubernetes API server' },
   { port: ports.etcd, what: 'etcd' },
   { port: ports.peer, what: 'etcd among themselves' },
@@ -106,14 +108,15 @@ function makeStarter(folder: string) {
 type Starter = ReturnType<typeof makeStarter>
 type Parts = { readonly starter: Starter; readonly plane: ControlPlane; readonly admin: Admin; readonly ports: Ports }
 
-async function startControlPlane({ starter, plane, admin }: Parts): Promise<void> {
+async function startControlPlane({ starter, plane, admin, ports }: Parts): Promise<void> {
   say('Starting etcd, kube-apiserver and kube-controller-manager.')
   const etcd = starter.start({ name: 'etcd', ...plane.etcd })
   const apiServer = starter.start({ name: 'kube-apiserver', ...plane.apiServer })
   await etcd.untilReady(admin.etcdIsUp)
   await apiServer.untilReady(admin.apiServerIsUp)
   const controllers = starter.start({ name: 'kube-controller-manager', ...plane.controllers })
-  await Promise.all([controllers.untilReady(admin.controllersAreUp), admin.deployKeyward()])
+  await Promise.all([controllers.untilReady(admin.controllersAreUp), admin.deployKeyward([WEBHOOKS])])
+  await admin.apply(webhooksAt(readFileSync(WEBHOOKS, 'utf8'), { host: '127.0.0.1', port: ports.webhooks }))
 }
 
 /** Name to the command that starts it again. */
@@ -127,6 +130,7 @@ async function startKeyward({ starter, admin, ports }: Parts, offset: number): P
     const args = [
       ...[join(ROOT, 'src/main.ts'), part, '--port-offset', String(at)],
       ...['--service-account', await admin.serviceAccount(`keyward-${part}`)],
+      ...(part === 'operator' ? ['--webhook-hosts', '127.0.0.1', '--drain', '0s'] : []),
     ]
     const set = Object.entries(env).map(([name, value]) => `${name}=${value}`)
     again.set(part, [...set, ...[process.execPath, ...args].map(quoted)].join(' '))
@@ -161,6 +165,7 @@ function partPath(name: string): string {
 
 async function applyExample(admin: Admin, home: Home): Promise<void> {
   await admin.request('POST', '/api/v1/namespaces', { metadata: { name: 'licensing' } })
+  await untilAdmitted(admin)
   for (const file of ['access-namespaces.yaml', 'api.yaml']) {
     await admin.apply(readFileSync(join(ROOT, 'examples/licensing/manifests', file), 'utf8'))
   }

@@ -7,7 +7,7 @@ import { Command, CommanderError, Option } from 'commander'
 import { calledAs } from './cli/command-line.ts'
 import { addKeyCommands } from './cli/commands.ts'
 import { personAt } from './cli/person.ts'
-import { parseAddress } from './core/address.ts'
+import { printableLines } from './cli/printable.ts'
 import { Trouble } from './core/trouble.ts'
 import { readConfigFile } from './runtime/config.ts'
 import { pause } from './runtime/pause.ts'
@@ -55,18 +55,7 @@ function stopSignal(): AbortSignal {
 }
 
 const outputForm = () =>
-  new Option('-o, --output <form>', 'form of the output').choices(['text', 'json']).default('text')
-
-type ExplainFlags = {
-  readonly manifests: string
-  readonly data?: string
-  readonly key?: string
-  readonly method: string
-  readonly host: string
-  readonly path: string
-  readonly address?: string
-  readonly output: string
-}
+  new Option('-o, --output <form>', 'form of the output').choices(['text', 'json', 'yaml']).default('text')
 
 type Runs = (parts: RunParts) => Promise<number>
 
@@ -109,7 +98,8 @@ const program = new Command('keyward')
   .description('API keys for Kubernetes: declared as resources, handed over once, enforced everywhere')
   .version(version)
   .exitOverride()
-  .configureOutput({ writeOut: io.out, writeErr: io.err })
+  // it repeats what it can't read
+  .configureOutput({ writeOut: io.out, writeErr: (text) => io.err(printableLines(text)) })
 
 listening(
   program
@@ -154,46 +144,20 @@ onCluster(
     .command('operator')
     .description('bring the keys of a cluster to where their manifests want them: one replica leads, the others wait')
     .option('--lease-duration <time>', 'how long a leader that is gone keeps the others waiting (default: 15s)')
-    .option('--identity <name>', 'what this replica is called in the Lease (default: the host name, and a part drawn)'),
+    .option('--identity <name>', 'what this replica is called in the Lease (default: the host name, and a part drawn)')
+    .option('--operator-namespace <name>', 'where its own certificates and keys lie (default: keyward-operator)')
+    .option('--webhook-certificate <dir>', 'tls.crt and tls.key that somebody else renews, as cert-manager does')
+    .option('--webhook-hosts <names>', 'as which the API server calls the webhooks, besides their Service')
+    .option('--drain <time>', 'how long webhooks are still answered once it is to stop (default: 3s)')
+    .option('--max-attestation-age <time>', "how long a user's groups count as they were (default: for ever)"),
 )
-  .option('--port-offset <n>', 'add this to the port 9090 (metrics, health)')
+  .option('--port-offset <n>', 'add this to the ports 9090 (metrics, health) and 9443 (webhooks)')
   .option('--listen <address>', 'address to listen on (default: 127.0.0.1)')
   .option('--log-level <level>', 'debug, info, warn or error (default: info)')
   .option('--config <file>', 'YAML file with the same options, named in camelCase')
   .action(async (flags: Record<string, unknown>) => {
     const { runOperator } = await import('./operator/run.ts')
     await run(runOperator, flags)
-  })
-
-program
-  .command('explain')
-  .description('say which rule answers a request with a key, and why')
-  .requiredOption('--manifests <dir>', 'folder with the manifests')
-  .option('--data <dir>', 'data folder of standalone; needed to name a key by its ID')
-  .option('--key <name>', 'an ApiKey as namespace/name, or a key ID; never the key itself')
-  .option('--method <method>', 'the method', 'GET')
-  .requiredOption('--host <host>', 'the host that is called')
-  .requiredOption('--path <path>', 'path and query that are called')
-  .option('--address <ip>', "the caller's address")
-  .addOption(outputForm())
-  .action(async (flags: ExplainFlags) => {
-    const { explain, formatExplanation } = await import('./cli/explain.ts')
-    const { look } = await import('./folder/look.ts')
-    const { manifests, data, key, method, host, path, address, output } = flags
-    if (address !== undefined && parseAddress(address) === undefined) {
-      io.err('keyward explain: --address is no IP address\n')
-      process.exitCode = USAGE
-      return
-    }
-    const now = nowMs()
-    const looked = await look({ manifests, data, key, nowMs: now })
-    if (typeof looked === 'string') {
-      io.err(`keyward explain: ${looked}\n`)
-      process.exitCode = 1
-      return
-    }
-    const explained = explain(looked.index, looked.record, { method, host, target: path, address, now })
-    io.out(output === 'json' ? `${JSON.stringify(explained, null, 2)}\n` : formatExplanation(explained))
   })
 
 program
@@ -242,6 +206,10 @@ addKeyCommands(program, {
   open: async (opening) => {
     const { openCluster } = await import('./cli/run.ts')
     return openCluster(opening, { env: process.env, steadyMs, jitter })
+  },
+  look: async (wanted) => {
+    const { look } = await import('./folder/look.ts')
+    return look(wanted)
   },
   exit: (code) => {
     process.exitCode = code

@@ -1,6 +1,6 @@
 /** Envoy's ext_authz as a check: a CheckRequest in, the verdict as a CheckResponse out. Nothing in here decides. */
 import type { Allow, Refusal, Verdict } from '../core/decide.ts'
-import { challengeOf, deny, problemOf, statusOf } from '../core/denial.ts'
+import { deny, problemOf, statusOf } from '../core/denial.ts'
 import type { Fields } from '../core/headers.ts'
 import { type Ability, type CheckRequest, type Pin, usableRequestId } from '../core/request.ts'
 import type { Check } from '../enforce/check.ts'
@@ -9,6 +9,7 @@ import { readCheckRequest, type WireRequest } from './check-request-wire.ts'
 import { deniedResponse, okResponse } from './check-response-wire.ts'
 import { type NoHead, readEnvoyHead } from './envoy-head.ts'
 import { only } from './forward-auth.ts'
+import { FAILED, problemFields, TOO_MANY } from './refusal.ts'
 
 export type ExtAuthzParts = {
   readonly check: Check
@@ -54,16 +55,10 @@ type Asked = {
 // Envoy removes any header and replaces the path on our word; it can not cut a response
 const ABILITY: Ability = { removal: true, query: true, filter: false }
 
-const FAILED: Refusal = { ...deny('unavailable', 'the check failed'), caller: [] }
-const TOO_LONG = noHead('a message longer than a check can be')
-const TOO_MANY = noHead('more header lines than servers commonly take')
-
-function noHead(untold: string): NoHead {
-  return { untold, upTo: 'caller', code: 'ambiguous_request' }
-}
+const TOO_LONG: NoHead = { untold: 'a message longer than a check can be', upTo: 'caller', code: 'ambiguous_request' }
 
 function read({ newRequestId }: ExtAuthzParts, wire: WireRequest): Asked | NoHead {
-  if (wire.tooMany) return TOO_MANY
+  if (wire.tooMany) return { ...TOO_MANY, code: 'ambiguous_request' }
   const head = readEnvoyHead(wire)
   if ('untold' in head) return head
   const known = usableRequestId(head.requestId)
@@ -122,15 +117,7 @@ function allowed({ record, upstream, caller, narrowing }: Allow, { request, clie
 
 function denied(refusal: Refusal, requestId: string): Uint8Array {
   const status = statusOf(refusal.code)
-  const challenge = challengeOf(refusal.code)
-  const headers: Fields = [
-    'content-type',
-    'application/problem+json',
-    ...(challenge === undefined ? [] : ['www-authenticate', challenge]),
-    ...refusal.caller,
-    'x-request-id',
-    requestId,
-  ]
+  const headers: Fields = [...problemFields(refusal.code), ...refusal.caller, 'x-request-id', requestId]
   return deniedResponse({
     code: RPC_CODES[status] ?? PERMISSION_DENIED,
     status,

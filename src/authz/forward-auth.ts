@@ -104,7 +104,7 @@ export function familyOf(url: string): Family | undefined {
 const isPath = (url: string, path: string): boolean => url === path || url.startsWith(`${path}?`)
 
 /** Every value of a header; a list that a proxy joined with commas is not taken apart. */
-export function valuesOf(headers: readonly string[], name: string): readonly string[] {
+function valuesOf(headers: readonly string[], name: string): readonly string[] {
   const values: string[] = []
   for (let i = 0; i + 1 < headers.length; i += 2) {
     const candidate = headers[i] ?? ''
@@ -118,8 +118,12 @@ export function only(headers: readonly string[], name: string): string | undefin
   return values.length === 1 ? values[0] : undefined
 }
 
-/** The right-most X-Forwarded-For entry beyond the trusted hops; undefined where the list is shorter than it should be. */
-export function beyondHops(forwardedFor: readonly string[], trustedHops: number): string | undefined {
-  const entries = forwardedFor.join(',').split(',')
-  return entries.at(-1 - trustedHops)?.trim()
+/** The right-most X-Forwarded-For entry beyond the trusted hops; undefined where there is none, or an empty one. */
+function beyondHops(forwardedFor: readonly string[], trustedHops: number): string | undefined {
+  const entry = forwardedFor
+    .join(',')
+    .split(',')
+    .at(-1 - trustedHops)
+    ?.trim()
+  return entry === '' ? undefined : entry
 }

@@ -1,13 +1,14 @@
 /** The HTTP check on the wire: a proxy's question in, the verdict out. Nothing in here decides. */
 import { type IncomingMessage, type RequestListener, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Verdict } from '../core/decide.ts'
-import { challengeOf, deny, problemOf, statusOf } from '../core/denial.ts'
+import { deny, problemOf, statusOf } from '../core/denial.ts'
 import { usableRequestId } from '../core/request.ts'
 import type { Check } from '../enforce/check.ts'
 import { KEEP_ALIVE_S } from '../runtime/listen.ts'
 import type { UpTo } from '../runtime/notes.ts'
 import { sendWhole } from '../runtime/whole-response.ts'
 import { type Family, familyOf, only, type Untold } from './forward-auth.ts'
+import { FAILED, problemFields, TOO_MANY } from './refusal.ts'
 
 export type HttpCheckParts = {
   readonly check: Check
@@ -42,15 +43,15 @@ function ask(parts: HttpCheckParts, family: Family, request: IncomingMessage, re
     headers.length > 2 * MAX_HEADER_LINES
       ? TOO_MANY
       : family.read(incoming, { trustedHops: parts.trustedHops, requestId })
-  const verdict = 'untold' in told ? refuseUntold(parts, family, told) : parts.check(told)
-  if (!(verdict instanceof Promise)) {
-    answer(parts, response, { verdict, requestId, family })
-    return
+  const tell = (verdict: Verdict) => answer(parts, response, { verdict, requestId, family })
+  const failed = () => tell(FAILED)
+  try {
+    const verdict = 'untold' in told ? refuseUntold(parts, family, told) : parts.check(told)
+    if (verdict instanceof Promise) verdict.then(tell).catch(failed)
+    else tell(verdict)
+  } catch {
+    failed()
   }
-  verdict.then(
-    (late) => answer(parts, response, { verdict: late, requestId, family }),
-    () => answer(parts, response, { verdict: FAILED, requestId, family }),
-  )
 }
 
 function refuseUntold({ untold }: HttpCheckParts, family: Family, no: Untold): Verdict {
@@ -61,8 +62,6 @@ function refuseUntold({ untold }: HttpCheckParts, family: Family, no: Untold): V
 
 /** A hundred of the caller's, and what its proxy adds. */
 const MAX_HEADER_LINES = 128
-const TOO_MANY: Untold = { untold: 'more header lines than servers commonly take', upTo: 'caller' }
-const FAILED: Verdict = { ...deny('unavailable', 'the check failed'), caller: [] }
 
 /** A check has no use for a body. A short one is read and forgotten, since some proxies send it all the same. */
 function bodyOf({ headers }: IncomingMessage): 'none' | 'short' | 'long' {
@@ -87,12 +86,9 @@ function answer(parts: HttpCheckParts, response: ServerResponse, { verdict, requ
   }
   const truth = statusOf(verdict.code)
   const status = family.onlyKnows401And403 && truth !== 401 ? 403 : truth
-  const challenge = challengeOf(verdict.code)
   const body = problemOf(verdict, requestId)
   const fields = [
-    'content-type',
-    'application/problem+json',
-    ...(challenge === undefined ? [] : ['www-authenticate', challenge]),
+    ...problemFields(verdict.code),
     // what nginx's auth_request drops, in headers, which it can keep: nobody has to ask a second time for the true answer
     ...(family.onlyKnows401And403 ? ['x-keyward-status', String(truth), 'x-keyward-problem', body] : []),
     ...verdict.caller,

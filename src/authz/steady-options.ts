@@ -15,11 +15,12 @@ export class SteadyOptions {
   /** The first so many of the fields as bytes, by whose they are. They are compared each time: nothing has to be dropped. */
   find(owner: object, fields: Fields, count: number): Uint8Array | undefined {
     const kept = this.#young.get(owner) ?? this.#old.get(owner)
-    if (kept === undefined) return undefined
+    if (kept === undefined || kept.fields.length !== count) return undefined
     for (let i = 0; i < count; i++) if (kept.fields[i] !== fields[i]) return undefined
     return kept.bytes
   }
 
+  /** @param fields those that repeat and no others, which the bytes are written from */
   keep(owner: object, fields: Fields, bytes: Uint8Array): void {
     if (bytes.length > MOST_BYTES) return
     if (this.#young.size >= ROOM) {

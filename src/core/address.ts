@@ -30,6 +30,10 @@ export function parseCidr(text: string): Parsed<Cidr> {
   return { ok: true, value: { text, first: address >> shift, shift } }
 }
 
+/** Whether every address of the one is in the other. */
+export const isWithin = (inner: Cidr, outer: Cidr): boolean =>
+  inner.shift <= outer.shift && inner.first >> (outer.shift - inner.shift) === outer.first
+
 export const contains = (cidr: Cidr, address: Address): boolean => address >> cidr.shift === cidr.first
 
 function v4(text: string): bigint {

@@ -7,12 +7,16 @@ export const PERMISSION = /^[a-z][a-z0-9-]*(:[a-z][a-z0-9-]*)+$/
 
 export const holds = (held: readonly Permission[], permission: Permission): boolean => held.includes(permission)
 
-/** asked ∩ creator ∩ claimant …, in the order asked; a holder that is undefined caps nothing (standalone has no users). */
+/**
+ * What of it is in force, in the order asked.
+ * @param held what everybody behind the key holds; undefined: nobody caps it (standalone has no users)
+ */
 export function effective(
   asked: readonly Permission[],
-  holders: readonly (ReadonlySet<Permission> | undefined)[],
+  held: readonly Permission[] | undefined,
 ): readonly Permission[] {
-  const capped = asked.filter((permission) => holders.every((holder) => holder === undefined || holder.has(permission)))
+  if (held === undefined) return asked
+  const capped = asked.filter((permission) => held.includes(permission))
   return capped.length === asked.length ? asked : capped
 }
 

@@ -1,4 +1,5 @@
 /** What of a route's resources a key gets to: nothing unless the route says so, and then one line up or all that is inside. */
+import type { HeldAt } from './cap.ts'
 import type { AccessNamespace, NamespaceTree } from './namespace.ts'
 import type { Permission } from './permission.ts'
 import type { KeyRecord } from './record.ts'
@@ -66,18 +67,21 @@ function reachedList({ record, tree, permission }: Reaching, { resource, far }: 
     return { kind: 'list', visible: visibleOf([one]), whole: false }
   }
   const inside = tree.within(record.accessNamespace, resource)
-  if (record.heldWithin === undefined) return { kind: 'list', visible: inside, whole: true }
-  const visible = tree.heldWithin(record.accessNamespace, resource, heldFor(record.heldWithin, permission))
+  const held = heldAt(record, permission)
+  if (held === 'everywhere') return { kind: 'list', visible: inside, whole: true }
+  const visible = tree.heldWithin(record.accessNamespace, resource, held)
   return { kind: 'list', visible, whole: visible.namespaces.length === inside.namespaces.length }
 }
 
-const peopleHold = ({ heldWithin }: KeyRecord, permission: Permission | undefined, name: string): boolean =>
-  heldWithin === undefined || heldFor(heldWithin, permission).has(name)
+function peopleHold(record: KeyRecord, permission: Permission | undefined, name: string): boolean {
+  const held = heldAt(record, permission)
+  return held === 'everywhere' || held.has(name)
+}
 
 const NOWHERE: ReadonlySet<string> = new Set()
 
 /** A route that asks for no permission can not be held by anybody: a capped key gets nothing there. */
-const heldFor = (
-  heldWithin: ReadonlyMap<Permission, ReadonlySet<string>>,
-  permission: Permission | undefined,
-): ReadonlySet<string> => (permission === undefined ? NOWHERE : (heldWithin.get(permission) ?? NOWHERE))
+function heldAt({ heldWithin }: KeyRecord, permission: Permission | undefined): HeldAt {
+  if (heldWithin === undefined) return 'everywhere'
+  return permission === undefined ? NOWHERE : (heldWithin.get(permission) ?? NOWHERE)
+}

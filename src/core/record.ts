@@ -1,5 +1,6 @@
 /** What the index knows of a key: all that a decision needs, and nothing that would have to be parsed again. */
 import type { Cidr } from './address.ts'
+import type { HeldAt } from './cap.ts'
 import type { Digest, KeyId } from './credential.ts'
 import type { Environment } from './environment.ts'
 import type { Limit } from './limit.ts'
@@ -18,10 +19,10 @@ export type KeyRecord = {
   /** What of it creator and claimant still hold. */
   readonly held: readonly Permission[]
   /**
-   * Names of the access namespaces inside the key's own where its people hold a permission; undefined: nobody caps it.
-   * The sets never change: what is worked out of them is kept.
+   * Where inside the key's access namespace its people hold a permission, for routes that reach `within`; one that is absent
+   * is held nowhere. undefined: nobody caps it.
    */
-  readonly heldWithin: ReadonlyMap<Permission, ReadonlySet<string>> | undefined
+  readonly heldWithin: ReadonlyMap<Permission, HeldAt> | undefined
   /** undefined: not limited to customers. */
   readonly customers: readonly string[] | undefined
   /** Milliseconds since 1970; undefined: never. */

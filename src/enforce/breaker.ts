@@ -3,8 +3,8 @@
 /** closed: ask; open: do not; half-open: one probe is under way, nobody else asks. */
 export type Breaker =
   | { readonly phase: 'closed'; readonly troubles: number; readonly firstMs: number; readonly closedMs: number }
-  | { readonly phase: 'open'; readonly sinceMs: number; readonly pauseMs: number; readonly nextMs: number }
-  | { readonly phase: 'half-open'; readonly sinceMs: number; readonly pauseMs: number }
+  | { readonly phase: 'open'; readonly pauseMs: number; readonly nextMs: number }
+  | { readonly phase: 'half-open'; readonly pauseMs: number }
 
 /** slow: a good answer that took long; failure: a bad one; late: none in time; tick: time has passed. */
 export type Seen = 'success' | 'slow' | 'failure' | 'late' | 'tick'
@@ -36,7 +36,7 @@ export function next(breaker: Breaker, seen: Seen, moment: Moment): Breaker {
     case 'open':
       // what was asked before it opened says nothing about now
       return seen === 'tick' && moment.nowMs >= breaker.nextMs
-        ? { phase: 'half-open', sinceMs: breaker.sinceMs, pauseMs: breaker.pauseMs }
+        ? { phase: 'half-open', pauseMs: breaker.pauseMs }
         : breaker
     case 'half-open':
       return whileHalfOpen(breaker, seen, moment)
@@ -61,10 +61,9 @@ function whileClosed(breaker: Closed, seen: Seen, moment: Moment): Breaker {
   return troubles >= TROUBLES && isSure ? open(moment, pauseAfter(breaker, moment)) : { ...breaker, troubles, firstMs }
 }
 
-function whileHalfOpen({ sinceMs, pauseMs }: HalfOpen, seen: Seen, moment: Moment): Breaker {
+function whileHalfOpen(breaker: HalfOpen, seen: Seen, moment: Moment): Breaker {
   if (seen === 'success') return { phase: 'closed', troubles: 0, firstMs: 0, closedMs: moment.nowMs }
-  if (seen === 'tick') return { phase: 'half-open', sinceMs, pauseMs }
-  return { ...open(moment, pauseMs), sinceMs }
+  return seen === 'tick' ? breaker : open(moment, breaker.pauseMs)
 }
 
 const pauseAfter = ({ closedMs }: Closed, { nowMs }: Moment): number =>
@@ -72,7 +71,6 @@ const pauseAfter = ({ closedMs }: Closed, { nowMs }: Moment): number =>
 
 const open = ({ nowMs, jitter }: Moment, pauseMs: number): Extract<Breaker, { phase: 'open' }> => ({
   phase: 'open',
-  sinceMs: nowMs,
   pauseMs,
   nextMs: nowMs + pauseMs * (0.75 + jitter / 2),
 })

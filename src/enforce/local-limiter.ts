@@ -25,7 +25,7 @@ export function localLimiter(nowUs: () => number): LocalLimiter {
     size: () => buckets.size,
     spend: (name, limits) => {
       const now = nowUs()
-      if (now - sweptUs > SWEEP_EVERY_US) sweep(now)
+      if (Math.abs(now - sweptUs) > SWEEP_EVERY_US) sweep(now)
       const bucket = buckets.get(name)
       const { state, spent } = spend(bucket?.state ?? FRESH_BUCKET, limits, now)
       if (bucket === undefined) buckets.set(name, { state, limits })

@@ -84,10 +84,11 @@ export function localShare({ nowUs, place, alone = false }: LocalShareParts): Lo
       return spendShare(bucket, { limits, now: at, place: placeFor(name, place()), alone })
     },
     told: (name, spent) => {
-      const known = buckets.get(name)
-      if (known === undefined && !isWorthKnowing(spent)) return NOTHING
+      if (!buckets.has(name) && !isWorthKnowing(spent)) return NOTHING
       const limits = spent.left.map(({ limit }) => limit)
-      return learn(known ?? bucketOf(name, limits), { limits, spent, now: now() })
+      // first: it may forget buckets, this one too
+      const at = now()
+      return learn(bucketOf(name, limits), { limits, spent, now: at })
     },
   }
 }

@@ -1,13 +1,14 @@
 /** The calls that admission makes: may somebody do something, Secrets of our own by one name each, and server-side apply. */
 import { Trouble } from '../core/trouble.ts'
 import { isAlreadyExists, isConflict } from './api-error.ts'
-import { create, get, replace } from './calls.ts'
+import { create, get, listPage, replace } from './calls.ts'
 import type { KubeClient } from './client.ts'
-import { type KubeObject, SECRETS } from './objects.ts'
+import { type KubeObject, type Resource, SECRETS } from './objects.ts'
 
 const REVIEWS = '/apis/authorization.k8s.io/v1/subjectaccessreviews'
 /** Below the time that a webhook has. */
 const REVIEW_WITHIN_MS = 2000
+const PAGE = 500
 
 /** Asks the API server; never through a client that only the leader may write with: every replica asks, and nothing is written. */
 export const subjectAccessReview =
@@ -51,6 +52,16 @@ export function ownSecret(client: KubeClient, { namespace, name, type }: Named):
         throw error
       }
     },
+  }
+}
+
+/** Looks page by page, until one is found. */
+export async function anyWithAnnotation(client: KubeClient, resource: Resource, name: string): Promise<boolean> {
+  for (let token = ''; ; ) {
+    const page = await listPage(client, resource, { limit: PAGE, token })
+    if (page.items.some(({ metadata }) => metadata.annotations?.[name] !== undefined)) return true
+    if (page.token === '') return false
+    token = page.token
   }
 }
 

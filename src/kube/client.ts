@@ -43,7 +43,7 @@ export type WatchRequest = {
   readonly signal: AbortSignal
   /** The server has agreed to watch. */
   readonly onOpen: () => void
-  /** Must not throw and must not take long. */
+  /** A Trouble that it throws ends the watch with that. Must not take long. */
   readonly onEvent: (event: WatchEvent) => void
 }
 

@@ -2,11 +2,13 @@
  * PURE: the Secret that keeps the digests of one key, in Keyward's own Kubernetes namespace: how it is named, written and
  * read. What does not agree with itself in every part is not read at all, and opens nothing.
  */
+import type { Cap } from '../core/cap.ts'
 import { environmentOf, type KeyId, parseKeyId } from '../core/credential.ts'
 import { ENVIRONMENT_CODES } from '../core/environment.ts'
 import type { Parsed } from '../core/parsed.ts'
 import { encodeKeySecret, type KeySecret, parseKeySecret } from '../resources/key-secret.ts'
 import { isObject } from '../resources/problem.ts'
+import { type Claimants, encodeClaimants, NO_CLAIMANTS, parseCap, parseClaimants } from './kept-people.ts'
 import type { KubeObject } from './objects.ts'
 
 export const DIGEST_SECRET_TYPE = 'keyward.dev/key-digest'
@@ -16,8 +18,15 @@ export const UID_LABEL = 'keyward.dev/api-key-uid'
 export const NAME_ANNOTATION = 'keyward.dev/api-key'
 const HANDING_TO = 'keyward.dev/handing-to'
 
-/** What the ApiKey asked for when that was last granted: its spec as it was written. */
-export type Granted = { readonly generation: number; readonly spec: Readonly<Record<string, unknown>> }
+/**
+ * What the ApiKey asked for when that was last granted, its spec as it was written, and how far everybody behind the key went
+ * with it. On a cluster somebody always caps: a grant that does not say how far is none.
+ */
+export type Granted = {
+  readonly generation: number
+  readonly spec: Readonly<Record<string, unknown>>
+  readonly cap: Cap
+}
 
 /** Whom a version that is stored and not confirmed was made for. */
 export type HandingTo =
@@ -28,6 +37,8 @@ export type DigestSecret = {
   readonly secret: KeySecret
   /** undefined: nothing that can be read, so the key opens nothing until it is granted anew. */
   readonly granted: Granted | undefined
+  /** Of versions that are kept; none of one that went to a workload or was imported. */
+  readonly claimants: Claimants
   readonly handingTo: HandingTo | undefined
 }
 
@@ -63,9 +74,10 @@ const NAME = /^kw-(prod|stag|dev)-([0-9a-f]{24})$/
 
 /** As it is to be stored; `object`: over which one, undefined for a new one. */
 export function writeDigestSecret(
-  { secret, granted, handingTo }: DigestSecret,
+  { secret, granted, claimants, handingTo }: DigestSecret,
   at: { readonly namespace: string; readonly over: DigestRead['object'] | undefined },
 ): Readonly<Record<string, unknown>> {
+  const received = encodeClaimants(claimants)
   return {
     apiVersion: 'v1',
     kind: 'Secret',
@@ -82,10 +94,14 @@ export function writeDigestSecret(
     },
     data: {
       record: base64(encodeKeySecret(secret)),
-      ...(granted && { granted: base64(JSON.stringify({ generation: granted.generation, spec: granted.spec })) }),
+      ...(granted && { granted: base64(grantedText(granted)) }),
+      ...(received !== undefined && { claimants: base64(received) }),
     },
   }
 }
+
+const grantedText = ({ generation, spec, cap }: Granted): string =>
+  JSON.stringify({ generation, spec, cap: { held: cap.held, within: cap.within } })
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64')
 
@@ -114,7 +130,9 @@ function readWhole(object: KubeObject): Parsed<DigestSecret> {
   if (metadata.labels?.[UID_LABEL] !== secret.uid)
     return { ok: false, problem: `its label ${UID_LABEL} says another uid` }
   const handingTo = parseHandingTo(metadata.annotations?.[HANDING_TO])
-  return { ok: true, value: { secret, granted: parseGranted(textOf(data.granted)), handingTo } }
+  const claimants = data.claimants === undefined ? NO_CLAIMANTS : parseClaimants(parseJson(textOf(data.claimants)))
+  if (claimants === undefined) return { ok: false, problem: 'claimants: not as they were written' }
+  return { ok: true, value: { secret, granted: parseGranted(textOf(data.granted)), claimants, handingTo } }
 }
 
 const textOf = (value: unknown): string | undefined =>
@@ -131,7 +149,8 @@ function parseJson(text: string | undefined): unknown {
 function parseGranted(text: string | undefined): Granted | undefined {
   const value = parseJson(text)
   if (!isObject(value) || typeof value.generation !== 'number' || !isObject(value.spec)) return undefined
-  return { generation: value.generation, spec: value.spec }
+  const cap = parseCap(value.cap)
+  return cap && { generation: value.generation, spec: value.spec, cap }
 }
 
 function parseHandingTo(text: string | undefined): HandingTo | undefined {

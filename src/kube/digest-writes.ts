@@ -1,5 +1,6 @@
 /** Writes digest Secrets: each over the one that was read, and no key ID or digest to two keys. */
 import type { Digest, KeyId } from '../core/credential.ts'
+import type { Attested } from '../core/person.ts'
 import { Trouble } from '../core/trouble.ts'
 import type { Grant } from '../operator/world.ts'
 import type { KeySecret } from '../resources/key-secret.ts'
@@ -10,11 +11,13 @@ import {
   type DigestRead,
   type DigestSecret,
   digestSecretName,
+  type Granted,
   type HandingTo,
   keyIdOfName,
   writeDigestSecret,
 } from './digest-secret.ts'
 import { namesOf } from './kept-digests.ts'
+import { claimantsOf } from './kept-people.ts'
 import type { KeyCaches } from './key-caches.ts'
 import { type KubeObject, SECRETS } from './objects.ts'
 import { isLater } from './resource-version.ts'
@@ -25,6 +28,8 @@ export type Writing = {
   readonly over: { readonly object: DigestRead['object']; readonly value: DigestSecret } | undefined
   /** undefined: what was granted stays. */
   readonly grant: Grant | undefined
+  /** Who claims the version that is stored with it, where that is a new one; the claimants of the others stay. */
+  readonly claimant?: Attested | undefined
   readonly handingTo: HandingTo | undefined
 }
 
@@ -82,11 +87,15 @@ export function makeDigestWrites({ client, namespace, caches }: DigestWritesPart
     lookAgain,
 
     write: async (writing: Writing): Promise<KubeObject> => {
-      const { next, over, grant, handingTo } = writing
+      const { next, over, grant, claimant, handingTo } = writing
       const objection = taken(next)
       if (objection !== undefined) throw new Trouble(objection, 'retry')
-      const granted = grant ?? over?.value.granted
-      const object = writeDigestSecret({ secret: next, granted, handingTo }, { namespace, over: over?.object })
+      const granted = grant === undefined ? over?.value.granted : capped(grant)
+      const claimants = claimantsOf(next, over?.value, claimant)
+      const object = writeDigestSecret(
+        { secret: next, granted, claimants, handingTo },
+        { namespace, over: over?.object },
+      )
       const names = namesOf(next).filter((name) => !reserved.has(name))
       for (const name of names) reserved.set(name, next.uid)
       try {
@@ -120,5 +129,8 @@ export function makeDigestWrites({ client, namespace, caches }: DigestWritesPart
     },
   }
 }
+
+/** On a cluster somebody always caps: without a cap nothing is granted. */
+const capped = ({ generation, spec, cap }: Grant): Granted | undefined => cap && { generation, spec, cap }
 
 export type DigestWrites = ReturnType<typeof makeDigestWrites>

@@ -132,7 +132,7 @@ export function makeEvents({ client, nowMs, uuid, component, instance }: EventsP
   const begin = (key: string, note: Note): void => {
     if (!isWelcome(note.regarding.uid)) return
     const now = nowMs()
-    const name = `${note.regarding.name.slice(0, 200)}.${uuid().replaceAll('-', '').slice(0, 16)}`
+    const name = `${beginningOf(note.regarding.name)}.${uuid().replaceAll('-', '').slice(0, 16)}`
     entries.delete(key)
     entries.set(key, { note, name, first: now, last: now, count: 1, sent: 0, sentAt: 0, failures: 0 })
     const [oldest] = entries.keys()
@@ -155,6 +155,9 @@ const isPassing = (error: unknown): boolean => error instanceof Trouble && error
 
 /** Where the server wants events about what lies in no namespace. */
 const placeOf = ({ regarding: { namespace } }: Note): string => (namespace === '' ? 'default' : namespace)
+
+/** A label of a name does not end in a hyphen, nor is it empty (RFC 1123): not even where a long name was cut. */
+const beginningOf = (name: string): string => name.slice(0, 200).replace(/[-.]+$/, '')
 
 /** The server takes 1 kB. */
 function bounded(message: string): string {

@@ -9,6 +9,7 @@ import { type TimeLimit, unlessAborted } from './time-limit.ts'
 /** A page of 500 objects is far below; more than this would only fill our memory. */
 export const LARGEST_BODY = 64 * 1024 * 1024
 const LARGEST_REFUSAL = 256 * 1024
+const TOO_LARGE = 'kube_too_large'
 
 export type Exchange = {
   readonly connections: Connections
@@ -58,17 +59,18 @@ async function refused(
   request: KubeRequest,
 ): Promise<ApiError> {
   const retryAfter = headers['retry-after']
-  const said = parsed(await readText(body, LARGEST_REFUSAL))
+  const said = await saidIn(body)
   request.refused?.(said)
   return new ApiError(refusalFrom(statusCode, said, typeof retryAfter === 'string' ? retryAfter : undefined))
 }
 
-/** What a proxy in between says may be anything. */
-function parsed(text: string): unknown {
+/** What a proxy in between says may be anything, and of any length: the status counts by itself then. */
+async function saidIn(body: AsyncIterable<Uint8Array>): Promise<unknown> {
   try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
+    return JSON.parse(await readText(body, LARGEST_REFUSAL))
+  } catch (error) {
+    if (error instanceof SyntaxError || (error instanceof Trouble && error.code === TOO_LARGE)) return undefined
+    throw error
   }
 }
 
@@ -86,7 +88,7 @@ async function readText(body: AsyncIterable<Uint8Array>, most: number): Promise<
   let size = 0
   for await (const chunk of body) {
     size += chunk.length
-    if (size > most) throw new Trouble('kube_too_large', 'retry')
+    if (size > most) throw new Trouble(TOO_LARGE, 'retry')
     chunks.push(chunk)
   }
   return Buffer.concat(chunks, size).toString('utf8')

@@ -1,4 +1,5 @@
 /** What authz keeps of a digest Secret and of an ApiKey: as little as decides, since there may be a hundred thousand of them. */
+import { type CapInForce, capInForce } from '../core/cap.ts'
 import type { Digest, KeyId } from '../core/credential.ts'
 import { type Words, wordsOf } from '../resources/granted-key.ts'
 import type { KeySecret, PreviousDigest } from '../resources/key-secret.ts'
@@ -16,6 +17,8 @@ export type KeptKey = Pick<Words, 'spec'> & {
   /** Of the Secret: seconds since 1970. */
   readonly createdAt: number
   readonly keyId: KeyId
+  /** Of what was granted: one for all that say the same. */
+  readonly cap: CapInForce
   readonly name: string
   readonly origin: 'minted' | 'imported'
   readonly rotations: number
@@ -41,15 +44,18 @@ export type KeptForms = {
 /** Readers that hold once what they have read before: of many keys most say the same. */
 export function keptForms(): KeptForms {
   const texts = once<string>()
+  const caps = once<CapInForce>()
   return {
     keptOf: (object) => {
       const { createdAt, read } = readDigestSecret(object)
       if (!read.ok) return { kind: 'unreadable', problem: read.problem }
       const { secret, granted } = read.value
-      if (granted === undefined) return { kind: 'unreadable', problem: 'granted: says of no spec that it was granted' }
+      if (granted === undefined)
+        return { kind: 'unreadable', problem: 'granted: says of no spec that it was granted, or not how far' }
       const { keyId, uid, name, origin, rotations, current, previous } = secret
       const { spec, delivery } = wordsOf(granted.spec)
       const claimedBy = current?.claimedBy
+      const cap = capInForce(granted.cap)
       return {
         kind: 'kept',
         spec: texts(spec, spec),
@@ -57,6 +63,7 @@ export function keptForms(): KeptForms {
         uid,
         createdAt: Math.floor(Date.parse(createdAt) / 1000),
         keyId,
+        cap: caps(JSON.stringify(granted.cap), cap),
         name,
         origin,
         rotations,

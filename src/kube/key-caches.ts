@@ -6,11 +6,12 @@ import type { KubeClient } from './client.ts'
 import { DIGEST_SECRET_TYPE, type DigestRead, readDigestSecret } from './digest-secret.ts'
 import { keepClaims } from './kept-claims.ts'
 import { type KeptDigests, keepDigests } from './kept-digests.ts'
-import { API_KEYS, CLAIMS, CONFIG_MAPS, type KubeObject, type Ref, type Resource, SECRETS } from './objects.ts'
+import { API_KEYS, CLAIMS, CONFIG_MAPS, type KubeObject, type Ref, SECRETS } from './objects.ts'
+import { makeReading } from './reading.ts'
 import type { Reflector, ReflectorParts, reflect } from './reflector.ts'
 import { makeRegenerations, type Regenerations } from './regenerations.ts'
 import { readTombstones, TOMBSTONES_SELECTOR, tombstonesName } from './tombstones.ts'
-import { resourceName, toMend, watchTrouble } from './watch-trouble.ts'
+import { toMend } from './watch-trouble.ts'
 
 export type KeyRef = { readonly namespace: string; readonly name: string }
 
@@ -75,20 +76,19 @@ const seenOf = ({ metadata }: KubeObject): Seen => ({
 
 export function openKeyCaches({ client, namespace, reflect, wake, ...rest }: KeyCachesParts): KeyCaches {
   const { onTrouble, steadyMs, jitter } = rest
-  const reading: (readonly [Resource, Pick<Reflector<unknown>, 'synced'>])[] = []
-  const problems = new Map<Resource, string>()
+  const reading = makeReading()
   /** What is written follows from what is known here, so it is listed anew after every time that nobody could be asked. */
   const followed = <T>(wanted: Wanted<T>): Reflector<T> => {
     const reflector = reflect<T>({
       ...{ client, steadyMs, jitter, ...wanted },
       onTrouble: (error) => {
-        problems.set(wanted.resource, watchTrouble(error, wanted.resource, wanted.namespace))
+        reading.failed(error, wanted.resource, wanted.namespace)
         onTrouble(error, toMend(error, wanted.resource, wanted.namespace))
         // etcd may have been put back, and once enough was written since then no resourceVersion tells
         if (isOutage(error)) reflector.relist().catch(() => {})
       },
     })
-    reading.push([wanted.resource, reflector])
+    reading.add(wanted.resource, reflector)
     return reflector
   }
   const digests = keepDigests()
@@ -165,11 +165,7 @@ export function openKeyCaches({ client, namespace, reflect, wake, ...rest }: Key
       await Promise.all(reflectors.map((reflector) => reflector.relist()))
     },
     synced: () => reflectors.every((reflector) => reflector.synced()),
-    missing: () => {
-      const waiting = reading.filter(([, reflector]) => !reflector.synced())
-      const words = waiting.map(([resource]) => problems.get(resource) ?? `${resourceName(resource)} are being read`)
-      return words.length === 0 ? undefined : [...new Set(words)].join('; ')
-    },
+    missing: reading.missing,
     staleMs: () => Math.max(...reflectors.map((reflector) => reflector.staleMs())),
     all: function* () {
       for (const [key] of apiKeys.entries()) yield refOf(key)

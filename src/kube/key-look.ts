@@ -1,4 +1,5 @@
 /** A look at one key: what the API server says of it now, and what is kept of it, as the reconciler wants to know it. */
+import { NOTHING_HELD } from '../core/cap.ts'
 import type { KeyId } from '../core/credential.ts'
 import { isHandedOver } from '../core/version.ts'
 import type {
@@ -20,6 +21,8 @@ import type { DigestWrites } from './digest-writes.ts'
 import { type KeyCaches, type KeyRef, nameOf } from './key-caches.ts'
 import { API_KEYS, type KubeObject } from './objects.ts'
 import { freshKeyId, type ObservedKey, observedKey } from './observed-key.ts'
+import type { PeoplePort } from './people.ts'
+import { type Behind, type Claimant, lookBehind, NOBODY } from './people-look.ts'
 import type { Recipients, SeenRecipients } from './recipients.ts'
 import type { Look } from './workload-secret.ts'
 
@@ -28,18 +31,17 @@ export type KeyLookParts = {
   readonly caches: KeyCaches
   readonly writes: Pick<DigestWrites, 'lookAgain'>
   readonly recipients: Pick<Recipients, 'look' | 'fateOf'>
+  readonly people: PeoplePort
   readonly revisionOf: (uid: string, resourceVersion: string) => Revision
 }
 
 /** What writes are made over; kept until the next look. */
 export type SeenKey = SeenRecipients & { readonly uid: string; readonly resourceVersion: string }
 
-/** Until admission stamps who makes and who claims a key, nobody is known, and nobody caps it. */
-const PEOPLE = { createdBy: UNRECORDED, held: undefined }
 const NOTHING_TAKEN: Taken = { keyId: undefined, digest: undefined }
 const NO_CLAIMS: readonly Claim[] = []
 
-export function makeKeyLook({ client, caches, writes, recipients, revisionOf }: KeyLookParts) {
+export function makeKeyLook({ client, caches, writes, recipients, people, revisionOf }: KeyLookParts) {
   const seenKeys = new Map<string, SeenKey>()
   const { digests } = caches
 
@@ -87,17 +89,30 @@ export function makeKeyLook({ client, caches, writes, recipients, revisionOf }: 
 
   const isFree = (keyId: KeyId): boolean => digests.byKeyId(keyId) === undefined && !caches.isRetired(keyId)
 
-  const waitingOf = (claim: Claim, { declared, object }: ObservedKey, rotations: number): WaitingClaim => {
+  const waitingOf = (claim: Claim, { declared, object }: ObservedKey, about: Waiting): WaitingClaim => {
     const { regenerate } = declared.apiKey.spec
     const sights = { regeneratedAt: caches.regenerations.seenAt(object), claimedAt: caches.claims.madeAt(claim) }
     return {
       name: claim.object.metadata.name,
-      claimant: UNRECORDED,
       version: claim.version,
       // the one before that which is due now
-      dueWhenMade: mayPrecedeRegeneration(claim, object, sights) ? regenerate + rotations : undefined,
+      dueWhenMade: mayPrecedeRegeneration(claim, object, sights) ? regenerate + about.rotations : undefined,
+      ...about.claimant,
       objection: objectionTo(claim, object),
       delivered: undefined,
+    }
+  }
+
+  /** Everybody behind the key as it is kept when this resolves. */
+  const behindOf = async (ref: KeyRef, observed: ObservedKey, reported: Reported): Promise<Behind> => {
+    const { uid, apiKey } = observed.declared
+    for (;;) {
+      const read = kept(uid, reported)
+      const value = read?.read.ok === true ? read.read.value : undefined
+      const { current, rotations = 0 } = value?.secret ?? {}
+      const isDue = !isHandedOver(current) || (current?.version ?? 0) < 1 + apiKey.spec.regenerate + rotations
+      const behind = await lookBehind(people, { ref, observed, kept: value, claims: unfinished(ref), isDue })
+      if (kept(uid, reported)?.object.resourceVersion === read?.object.resourceVersion) return behind
     }
   }
 
@@ -122,12 +137,13 @@ export function makeKeyLook({ client, caches, writes, recipients, revisionOf }: 
 
   const observeAbsent = (ref: KeyRef): World => {
     seenKeys.delete(nameOf(ref))
+    people.forget(ref)
     return {
       ...NOTHING_DECLARED,
       orphans: orphansOf(ref, undefined),
       claims: unfinished(ref).map((claim) => ({
         name: claim.object.metadata.name,
-        claimant: UNRECORDED,
+        ...NO_CLAIMANT,
         version: claim.version,
         dueWhenMade: undefined,
         objection: undefined,
@@ -147,23 +163,28 @@ export function makeKeyLook({ client, caches, writes, recipients, revisionOf }: 
     const workload = await workloadOf(ref, observed)
     await lookForKept(uid, reported)
     const arrival = await arrivalOf(ref, uid, kept(uid, reported))
+    const behind = await behindOf(ref, observed, reported)
     // from here on nothing waits: what is known is of one moment
     const read = kept(uid, reported)
     const held = heldOf(uid, read)
-    const claims = unfinished(ref)
+    // who came meanwhile wakes the key again
+    const claims = unfinished(ref).filter(({ object: { metadata } }) => behind.claims.has(metadata.uid))
     seenKeys.set(nameOf(ref), { uid, resourceVersion: object.metadata.resourceVersion, claims, workload })
     const secret = held?.kind === 'read' ? held.secret : undefined
     return {
       declared,
       held,
       orphans: orphansOf(ref, uid),
-      claims: claims.map((claim) => waitingOf(claim, observed, secret?.rotations ?? 0)),
-      automatic: automaticOf(workload),
+      claims: claims.map((claim) => {
+        const claimant = behind.claims.get(claim.object.metadata.uid) ?? NO_CLAIMANT
+        return waitingOf(claim, observed, { claimant, rotations: secret?.rotations ?? 0 })
+      }),
+      automatic: automaticOf(workload, behind.people.createdBy),
       arrival,
       workloadSecret: workload && workloadSecretOf(workload.look, secret?.current),
       granting: { asked, last: read?.read.ok === true ? read.read.value.granted : undefined },
       freshKeyId: held === undefined ? freshKeyId(uid, apiKey.spec.environment, isFree) : undefined,
-      people: PEOPLE,
+      people: behind.people,
       taken: takenFrom(observed),
       reported,
     }
@@ -197,6 +218,10 @@ export function makeKeyLook({ client, caches, writes, recipients, revisionOf }: 
   }
 }
 
+type Waiting = { readonly claimant: Claimant; readonly rotations: number }
+
+const NO_CLAIMANT: Claimant = { claimant: UNRECORDED, unattested: undefined, cap: NOTHING_HELD }
+
 const NOTHING_SEEN: SeenRecipients = { claims: NO_CLAIMS, workload: undefined }
 
 const NOTHING_DECLARED = {
@@ -207,7 +232,7 @@ const NOTHING_DECLARED = {
   workloadSecret: undefined,
   granting: undefined,
   freshKeyId: undefined,
-  people: PEOPLE,
+  people: NOBODY,
   taken: NOTHING_TAKEN,
   reported: parseReported(undefined),
 } as const
@@ -222,10 +247,10 @@ function objectionTo({ createdAt, publicJwk }: Claim, { metadata }: KubeObject):
 const oneOf = (reads: readonly DigestRead[]): DigestRead | undefined => reads.find(({ read }) => read.ok) ?? reads[0]
 
 /** A Secret that is not of this ApiKey receives nothing. */
-const automaticOf = (workload: SeenKey['workload']): AutomaticRecipient | undefined =>
+const automaticOf = (workload: SeenKey['workload'], claimant: string): AutomaticRecipient | undefined =>
   workload === undefined || workload.look.kind === 'foreign' || workload.look.kind === 'collected'
     ? undefined
-    : { kind: 'workloadSecret', secretName: workload.secretName, claimant: UNRECORDED }
+    : { kind: 'workloadSecret', secretName: workload.secretName, claimant }
 
 /** What it should hold is the version that was handed over last. */
 function workloadSecretOf(

@@ -1,4 +1,5 @@
 /** The reconciler's port on a Kubernetes API server: ApiKeys are looked at live, the rest is known by watching. */
+import type { Attested } from '../core/person.ts'
 import type { Plaintext } from '../core/plaintext.ts'
 import { isHandedOver } from '../core/version.ts'
 import type { Denied } from '../operator/claims.ts'
@@ -19,7 +20,8 @@ import { type KeyCaches, type KeyRef, refOf } from './key-caches.ts'
 import { makeKeyLook } from './key-look.ts'
 import { API_KEYS, apiVersionOf, CLAIMS, type Resource } from './objects.ts'
 import { mergePatchOf } from './observed-key.ts'
-import { makeRecipients } from './recipients.ts'
+import type { PeoplePort } from './people.ts'
+import { makeRecipients, type Opened } from './recipients.ts'
 import { addTombstone } from './tombstones.ts'
 import { makeTurns } from './turns.ts'
 import { UNREADABLE, UnreadableKey, unreadableStatus, wordsFor } from './unreadable-key.ts'
@@ -30,6 +32,7 @@ export type ClusterKeyPortParts = {
   /** Keyward's own. */
   readonly namespace: string
   readonly caches: KeyCaches
+  readonly people: PeoplePort
   readonly events: Pick<Events, 'note'>
   readonly nowMs: () => number
   readonly uuid: () => string
@@ -77,6 +80,15 @@ export function makeClusterKeyPort(parts: ClusterKeyPortParts): ClusterKeyPort {
     return await recipients.close({ ref, uid }, value.handingTo, current.version)
   }
 
+  /** As their stamp proves it; undefined: it goes by whoever made the key. */
+  const claimantIn = ({ claim, handingTo }: Opened): Attested | undefined => {
+    if (claim === undefined) return undefined
+    const claimant = parts.people.claimantOf(claim)
+    // another one than was judged
+    if (!claimant.ok || claimant.value.person.username !== handingTo.claimant) throw takenOver()
+    return claimant.value
+  }
+
   const openAttempt = async ({ ref, uid, over: revision, recipient, grant }: Opening): Promise<Attempt> => {
     const over = overOf(uid, revision)
     let turn = turns.next(ref, uid)
@@ -85,11 +97,12 @@ export function makeClusterKeyPort(parts: ClusterKeyPortParts): ClusterKeyPort {
     if (!isTo(over?.value, recipient) && (await closeBefore(ref, uid, over?.value)) !== 'open') throw takenOver()
     const opened = await recipients.open({ ref, uid }, recipient, seen)
     look.spend(ref, opened.handingTo.name)
+    const claimant = claimantIn(opened)
     let stored: Over = over
     const mine = (): void => {
       if (turns.of(uid) !== turn) throw takenOver()
     }
-    const put = async (next: KeySecret, more: Pick<Writing, 'grant' | 'handingTo'>): Promise<Revision> => {
+    const put = async (next: KeySecret, more: Pick<Writing, 'grant' | 'claimant' | 'handingTo'>): Promise<Revision> => {
       mine()
       const revision = await write({ next, over: stored, ...more })
       turn = turns.of(uid)
@@ -98,7 +111,7 @@ export function makeClusterKeyPort(parts: ClusterKeyPortParts): ClusterKeyPort {
     }
     return {
       storeDigest: async (next) => {
-        await put(next, { grant, handingTo: opened.handingTo })
+        await put(next, { grant, claimant, handingTo: opened.handingTo })
       },
       deliver: async (plaintext: Plaintext) => {
         mine()

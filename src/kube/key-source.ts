@@ -1,5 +1,7 @@
 /** Digest Secrets and ApiKeys together: which digests are in force, kept up to date with every piece of news of either. */
 import { setImmediate as pause } from 'node:timers/promises'
+import type { Permission } from '../core/permission.ts'
+import type { KeyRecord } from '../core/record.ts'
 import type { KeyIndex } from '../enforce/key-index.ts'
 import { type InForce, makeKeyView } from '../enforce/key-view.ts'
 import { type Declared, grantedKeys } from '../resources/granted-key.ts'
@@ -7,6 +9,7 @@ import { recordOf } from '../resources/key-record.ts'
 import { secretInForce } from '../resources/secret-in-force.ts'
 import { makeByUid } from './by-uid.ts'
 import { type DeclaredKey, hold, type KeptKey, secretOf, type Unreadable } from './kept-key.ts'
+import { once } from './once.ts'
 import { inOneLine, type SetAside } from './set-aside.ts'
 
 export type KeySourceParts = {
@@ -35,6 +38,11 @@ const readable = (kept: Kept): KeptKey | undefined => (kept?.kind === 'kept' ? k
 export function makeKeySource({ keys, declared, setAside, nowMs }: KeySourceParts): KeySource {
   const byUid = makeByUid()
   const grantedKey = grantedKeys()
+  const lists = once<readonly Permission[]>()
+
+  /** Of many keys whose people lost something most lost the same. */
+  const heldOnce = ({ asked, held }: KeyRecord): readonly Permission[] =>
+    held === asked ? held : lists(held.join(), held)
 
   /** A key counts only if both are there under the same uid and name. */
   const inForce = (name: string): InForce | undefined => {
@@ -57,8 +65,12 @@ export function makeKeySource({ keys, declared, setAside, nowMs }: KeySourcePart
       const read = grantedKey(kept, declared)
       if (!read.ok) return inOneLine(read.problems)
       const { spec } = read.manifest
-      const { record, current, previous } = recordOf(read.manifest, secretInForce(spec, secretOf(kept), nowMs()))
-      return { record: { ...record, name: kept.name }, current, previous }
+      const { record, current, previous } = recordOf(
+        read.manifest,
+        secretInForce(spec, secretOf(kept), nowMs()),
+        kept.cap,
+      )
+      return { record: { ...record, name: kept.name, held: heldOnce(record) }, current, previous }
     } catch (error) {
       return `it can't be worked out: ${error instanceof Error ? error.name : 'unknown'}`
     }

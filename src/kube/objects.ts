@@ -80,6 +80,18 @@ const core = (plural: string, kind: string, namespaced = true): Resource => ({
 export const SECRETS: Resource = core('secrets', 'Secret')
 export const CONFIG_MAPS: Resource = core('configmaps', 'ConfigMap')
 export const NAMESPACES: Resource = core('namespaces', 'Namespace', false)
+export const SERVICE_ACCOUNTS: Resource = core('serviceaccounts', 'ServiceAccount')
+
+const rbac = (plural: string, kind: string): Resource => ({
+  group: 'rbac.authorization.k8s.io',
+  version: 'v1',
+  plural,
+  kind,
+  namespaced: false,
+})
+
+export const CLUSTER_ROLES: Resource = rbac('clusterroles', 'ClusterRole')
+export const CLUSTER_ROLE_BINDINGS: Resource = rbac('clusterrolebindings', 'ClusterRoleBinding')
 export const LEASES: Resource = {
   group: 'coordination.k8s.io',
   version: 'v1',

@@ -3,7 +3,7 @@ import { hash } from 'node:crypto'
 import { composeKeyId, type KeyId } from '../core/credential.ts'
 import type { Environment } from '../core/environment.ts'
 import { Trouble } from '../core/trouble.ts'
-import type { Declared, Grant } from '../operator/world.ts'
+import type { Asked, Declared } from '../operator/world.ts'
 import { parseManifest } from '../resources/manifest.ts'
 import { isObject } from '../resources/problem.ts'
 import type { KubeObject } from './objects.ts'
@@ -12,7 +12,7 @@ import { UnreadableKey } from './unreadable-key.ts'
 export type ObservedKey = {
   readonly object: KubeObject
   readonly declared: Declared
-  readonly asked: Grant
+  readonly asked: Asked
   /** Without what others write into it. */
   readonly status: unknown
 }

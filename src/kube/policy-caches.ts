@@ -3,11 +3,13 @@ import type { AccessNamespace } from '../core/namespace.ts'
 import { slippingBy } from '../resources/api-remarks.ts'
 import { parseReported, type Reported } from '../resources/key-status.ts'
 import type { Manifest } from '../resources/manifest.ts'
+import { withinRoutes } from '../resources/within-routes.ts'
 import type { KubeClient } from './client.ts'
 import { ACCESS_NAMESPACES, type KubeObject, PROTECTED_APIS, type Resource, TOKEN_ISSUERS } from './objects.ts'
 import { once } from './once.ts'
 import { type Read, readPolicy } from './policy.ts'
 import type { Policy, PolicyKind, PolicyStatuses, Seen, SeenApi } from './policy-status.ts'
+import { makeReading } from './reading.ts'
 import type { Reflector, reflect } from './reflector.ts'
 import { toMend } from './watch-trouble.ts'
 
@@ -28,6 +30,8 @@ export type PolicyCaches = {
   readonly all: () => Policy
   readonly run: (stop: AbortSignal) => Promise<void>
   readonly whenSynced: () => Promise<void>
+  /** What has not been read yet, in words; undefined: nothing. */
+  readonly missing: () => string | undefined
   /** A new leader asks for this before it acts. */
   readonly relist: () => Promise<void>
   /** Of the one that is furthest behind. */
@@ -70,6 +74,7 @@ function apiOf(manifest: Manifest): SeenApi | undefined {
     environments: spec.environments,
     issuers: spec.tokens.map(({ issuer }) => issuer),
     remarks: slippingBy(spec),
+    within: withinRoutes(spec),
   }
 }
 
@@ -77,17 +82,24 @@ export function openPolicyCaches({ reflect, onChange, remember, ...parts }: Poli
   const { namespaceOf, apiOf, issuerOf } = policyReaders()
   let noting = false
   type Watched<T> = { readonly kind: PolicyKind; readonly read: (object: KubeObject) => Seen<T> }
-  const watch = <T>(resource: Resource, { kind, read }: Watched<T>): Reflector<Seen<T>> =>
-    reflect({
+  const reading = makeReading()
+  const watch = <T>(resource: Resource, { kind, read }: Watched<T>): Reflector<Seen<T>> => {
+    const reflector = reflect({
       ...parts,
       resource,
       read,
-      onTrouble: (error) => parts.onTrouble(error, toMend(error, resource)),
+      onTrouble: (error) => {
+        reading.failed(error, resource)
+        parts.onTrouble(error, toMend(error, resource))
+      },
       onChange: (key, now) => {
         remember(kind, key, now)
         if (!noting) onChange()
       },
     })
+    reading.add(resource, reflector)
+    return reflector
+  }
   const namespaces = watch(ACCESS_NAMESPACES, { kind: 'AccessNamespace', read: namespaceOf })
   const apis = watch(PROTECTED_APIS, { kind: 'ProtectedApi', read: apiOf })
   const issuers = watch(TOKEN_ISSUERS, { kind: 'TokenIssuer', read: issuerOf })
@@ -104,6 +116,7 @@ export function openPolicyCaches({ reflect, onChange, remember, ...parts }: Poli
     all: () => ({ namespaces: namespaces.entries(), apis: apis.entries(), issuers: issuers.entries() }),
     run: (stop) => ofAll((reflector) => reflector.run(stop)),
     whenSynced: () => ofAll((reflector) => reflector.whenSynced()),
+    missing: reading.missing,
     relist: () => ofAll((reflector) => reflector.relist()),
     staleMs: () => Math.max(...reflectors.map((reflector) => reflector.staleMs())),
     note: (kind, object) => {

@@ -20,14 +20,11 @@ export type PolicyInForce<T, Compiled> = {
 }
 
 /** A host belongs to who has it, for as long as that names it. */
-export function hostsInForce(setAside: SetAside): PolicyInForce<Api, HostTable> {
+export function hostsInForce(setAside: Pick<SetAside, 'noteAll'>): PolicyInForce<Api, HostTable> {
   const last = lastReadable<Api>()
   let held: Held = new Map()
   return {
-    changed: (key, now, before) => {
-      last.remember(key, now)
-      return !sameSaid(now, before)
-    },
+    changed: changedIn(last),
     compile: (all) => {
       const ordered = last.inOrder(all)
       held = hostsHeld(held, ordered)
@@ -42,14 +39,11 @@ export function hostsInForce(setAside: SetAside): PolicyInForce<Api, HostTable> 
 }
 
 /** An external id belongs to who has it in the tree; one that has no place there takes none. */
-export function treeInForce(setAside: SetAside): PolicyInForce<AccessNamespace, NamespaceTree> {
+export function treeInForce(setAside: Pick<SetAside, 'noteAll'>): PolicyInForce<AccessNamespace, NamespaceTree> {
   const last = lastReadable<AccessNamespace>()
   let held: Held = new Map()
   return {
-    changed: (key, now, before) => {
-      last.remember(key, now)
-      return !sameSaid(now, before)
-    },
+    changed: changedIn(last),
     compile: (all) => {
       const ordered = last.inOrder(all)
       const placed = placesIn(held, ordered)
@@ -115,6 +109,13 @@ export function lastReadable<T>() {
     inOrder: (all: Iterable<readonly [string, Readable<T>]>): readonly Standing<T>[] => inOrder(all).map(standing),
   }
 }
+
+const changedIn =
+  <T>(last: Pick<ReturnType<typeof lastReadable<T>>, 'remember'>): PolicyInForce<T, unknown>['changed'] =>
+  (key, now, before) => {
+    last.remember(key, now)
+    return !sameSaid(now, before)
+  }
 
 const namingOf =
   <T>(namesOf: (value: T) => readonly string[]) =>

@@ -8,6 +8,7 @@ import { hostClaims, hostProblems } from '../resources/host-claims.ts'
 import type { Reported } from '../resources/key-status.ts'
 import type { FieldProblem } from '../resources/problem.ts'
 import { sameJson } from '../resources/same-json.ts'
+import type { WithinRoute } from '../resources/within-routes.ts'
 import type { Held } from './holders.ts'
 import type { Read } from './policy.ts'
 import { hostsHeld, lastReadable, placesIn, valuesOf } from './policy-in-force.ts'
@@ -23,7 +24,7 @@ export type Seen<T> = {
   readonly reported: Reported
 }
 
-/** A ProtectedApi, without its routes. */
+/** A ProtectedApi, without its routes but for what they reach. */
 export type SeenApi = {
   readonly name: string
   readonly environments: readonly EnvironmentSpec[]
@@ -31,6 +32,8 @@ export type SeenApi = {
   readonly issuers: readonly string[]
   /** What it does not do as it seems to. */
   readonly remarks: readonly FieldProblem[]
+  /** How its routes reach what is inside a key's access namespace. */
+  readonly within: readonly WithinRoute[]
 }
 
 type All<T> = Iterable<readonly [string, Seen<T>]>

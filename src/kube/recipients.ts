@@ -32,6 +32,8 @@ export type SeenRecipients = {
 
 export type Opened = {
   readonly handingTo: HandingTo
+  /** The claim, as it is now; undefined: it goes to a workload. */
+  readonly claim: KubeObject | undefined
   /** gone: there is nobody any more to deliver to, and nothing was delivered. */
   readonly deliver: (plaintext: Plaintext, version: number) => Promise<'delivered' | 'gone'>
 }
@@ -93,6 +95,7 @@ export function makeRecipients({ client, caches, nowMs, uuid }: RecipientsParts)
     const { uid } = marked.metadata
     return {
       handingTo: { kind: 'claim', name, uid, claimant },
+      claim: marked,
       deliver: async (plaintext, version) => {
         const jwe = await seal(plaintext, publicJwk)
         try {
@@ -121,6 +124,7 @@ export function makeRecipients({ client, caches, nowMs, uuid }: RecipientsParts)
     const over = await openWorkload(client, place, { attempt, over: seenAt }).catch(lostIsTakenOver)
     return {
       handingTo: { kind: 'workloadSecret', name, attempt, claimant },
+      claim: undefined,
       deliver: async (plaintext, version) => {
         try {
           await deliverToWorkload(client, place, { plaintext, attempt, over, version })

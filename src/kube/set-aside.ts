@@ -13,11 +13,17 @@ export type SetAside = {
 /** So many of a kind are named one by one at a time: a hundred thousand of them are one trouble. */
 const NAMED_AT_MOST = 20
 
-export function makeSetAside(log: Pick<Log, 'warn' | 'info'>): SetAside {
-  const kinds = new Map<string, Map<string, string>>()
+type Known = {
+  readonly problem: string
+  /** Whether the log names it: then it also says that it is over. */
+  readonly named: boolean
+}
 
-  const of = (kind: string): Map<string, string> => {
-    const known = kinds.get(kind) ?? new Map<string, string>()
+export function makeSetAside(log: Pick<Log, 'warn' | 'info'>): SetAside {
+  const kinds = new Map<string, Map<string, Known>>()
+
+  const of = (kind: string): Map<string, Known> => {
+    const known = kinds.get(kind) ?? new Map<string, Known>()
     kinds.set(kind, known)
     return known
   }
@@ -31,14 +37,15 @@ export function makeSetAside(log: Pick<Log, 'warn' | 'info'>): SetAside {
   const note = (kind: string, name: string, problem: string | undefined): void => {
     const known = of(kind)
     const before = known.get(name)
-    if (before === problem) return
+    if (before?.problem === problem) return
     known.delete(name)
     if (problem === undefined) {
-      log.info({ kind, name }, 'not set aside any more')
+      if (before?.named) log.info({ kind, name }, 'not set aside any more')
       return
     }
-    tell(kind, name, problem, known.size)
-    known.set(name, problem)
+    const others = known.size
+    tell(kind, name, problem, others)
+    known.set(name, { problem, named: before?.named === true || others < NAMED_AT_MOST })
   }
 
   return {

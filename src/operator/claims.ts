@@ -17,10 +17,10 @@ export type Denied = { readonly claim: string; readonly reason: ClaimDenial; rea
 type Objection = Omit<Denied, 'claim'>
 type Objecting = (claim: WaitingClaim, life: Life) => Objection | undefined
 
-const ownFault: Objecting = ({ objection }) => {
+const ownFault: Objecting = ({ objection, unattested }) => {
   switch (objection) {
     case undefined:
-      return undefined
+      return unattested === undefined ? undefined : { reason: 'NotPermitted', message: notAttested(unattested) }
     case 'InvalidKey':
       return { reason: 'InvalidKey', message: 'publicJwk is no public key that a credential can be sealed to' }
     case 'KeyNotFound':
@@ -28,12 +28,14 @@ const ownFault: Objecting = ({ objection }) => {
         reason: 'KeyNotFound',
         message: 'the ApiKey that was there when this claim was made is gone: claim anew',
       }
-    case 'NotPermitted':
-      return { reason: 'NotPermitted', message: 'who claims does not hold what the key asks for' }
   }
 }
 
+const notAttested = (why: string): string =>
+  `nobody is known to have made this claim (${why}): delete it and make it again while the operator is running`
+
 const notClaimable: Objecting = (_claim, { spec, failure }) => {
+  if (failure?.reason === 'NotAttested') return { reason: 'NotPermitted', message: failure.message }
   if (failure !== undefined) return { reason: 'NotClaimable', message: failure.message }
   switch (spec.delivery.kind) {
     case 'claim':

@@ -60,7 +60,7 @@ export function openKeyring(parts: KeyringParts): Keyring {
     if (told.get(name) !== declared?.uid || secret === undefined) withdraw(name)
     if (declared === undefined || secret === undefined) return
     told.set(name, declared.uid)
-    onChange(declared.uid, recordOf(declared.apiKey, secret))
+    onChange(declared.uid, recordOf(declared.apiKey, secret, undefined))
   }
 
   const port = telling(parts.port, tell)

@@ -1,11 +1,12 @@
 /** PURE: where a key stands in its life, worked out once from the world for plan, claims and status. */
+import { type Cap, NOTHING_HELD } from '../core/cap.ts'
 import { isHandedOver, versionDue } from '../core/version.ts'
 import type { ApiKeySpec } from '../resources/api-key.ts'
 import type { KeySecret } from '../resources/key-secret.ts'
 import { mayImport, type Standing, standingOf } from '../resources/secret-in-force.ts'
-import type { Declared, World } from './world.ts'
+import type { Declared, People, World } from './world.ts'
 
-export type FailureReason = 'Conflict' | 'SecretMissing' | 'SecretUnreadable' | 'DeliveryChanged'
+export type FailureReason = 'NotAttested' | 'Conflict' | 'SecretMissing' | 'SecretUnreadable' | 'DeliveryChanged'
 export type ConflictReason = 'KeyIdRetired' | 'KeyIdHeld' | 'DigestHeld'
 
 /** Why a key can't become what its manifest asks; what was in force before goes on. */
@@ -42,6 +43,9 @@ export function lifeOf(world: World, declared: Declared, now: number): Life {
   return { ...standing, declared, failure, rotating, rotations, due }
 }
 
+/** How far the key goes; undefined: nobody caps it. What nobody is known to have made goes nowhere. */
+export const capOf = ({ unattested, cap }: People): Cap | undefined => (unattested === undefined ? cap : NOTHING_HELD)
+
 /** There is somebody to receive a new version, and the key is there to stay. */
 export const mayRotate = ({ automatic }: World, { apiKey }: Declared): boolean =>
   automatic !== undefined && apiKey.deleting !== true
@@ -69,7 +73,15 @@ export const mayMint = ({ spec, declared, expired, failure }: Life): boolean =>
   !expired &&
   failure === undefined
 
-function failureOf({ held, taken, reported }: World, standing: Standing): Failure | undefined {
+function failureOf(world: World, standing: Standing): Failure | undefined {
+  const { unattested } = world.people
+  return unattested === undefined ? failureOfKept(world, standing) : failed('NotAttested', notAttested(unattested))
+}
+
+const notAttested = (why: string): string =>
+  `nobody is known to have made this key (${why}), so it gets no credential and may do nothing: delete it and make it again while the operator is running`
+
+function failureOfKept({ held, taken, reported }: World, standing: Standing): Failure | undefined {
   const { spec } = standing
   const { delivery } = spec
   if (held?.kind === 'unreadable') {

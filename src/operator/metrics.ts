@@ -14,6 +14,19 @@ export const OPERATOR_METRICS = {
   keyward_operator_denied_claims_total: { help: 'Claims that were denied, by reason', labels: ['reason'] },
   keyward_operator_troubles_total: { help: 'Troubles with the API server, by code', labels: ['code'] },
   keyward_operator_staleness_seconds: { help: 'How old what is known of the cluster may be', labels: [] },
+  keyward_admission_requests_total: {
+    help: 'Webhooks that were answered: allowed, refused, unavailable, or bad_request',
+    labels: ['webhook', 'answer'],
+  },
+  keyward_admission_duration_seconds: { help: 'How long the answer to a webhook took', labels: ['webhook'] },
+  keyward_access_reviews_total: {
+    help: 'Questions to the API server about what somebody may grant, by what they were asked for',
+    labels: ['lane'],
+  },
+  keyward_webhook_certificate_expiry_timestamp_seconds: {
+    help: 'When the certificate of the webhooks ends, in seconds since 1970; 0 while there is none',
+    labels: [],
+  },
 } as const satisfies Record<string, { readonly help: string; readonly labels: readonly string[] }>
 
 export type Outcome = 'settled' | 'retry' | 'wait' | 'stop'
@@ -26,6 +39,8 @@ export type OperatorMetrics = {
   readonly handedOver: () => void
   readonly denied: (reason: string) => void
   readonly trouble: (code: string) => void
+  readonly admitted: (webhook: string, answer: string, ms: number) => void
+  readonly reviewed: (lane: string) => void
 }
 
 /** What is read at each scrape instead of being counted. */
@@ -33,9 +48,12 @@ export type OperatorGauges = {
   readonly leading: () => boolean
   readonly queueDepth: () => number
   readonly staleMs: () => number
+  /** Milliseconds since 1970; undefined: there is none yet. */
+  readonly certificateExpiresAt: () => number | undefined
 }
 
 const RECONCILE_SECONDS = [0.001, 0.01, 0.05, 0.1, 0.5, 1, 5, 10]
+const ADMISSION_SECONDS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 3]
 
 export function makeOperatorMetrics(version: string, gauges: OperatorGauges): OperatorMetrics {
   const registry = new Registry()
@@ -55,6 +73,12 @@ export function makeOperatorMetrics(version: string, gauges: OperatorGauges): Op
     ...named('keyward_operator_reconcile_seconds'),
     buckets: RECONCILE_SECONDS,
   })
+  const admissions = new Counter<string>(named('keyward_admission_requests_total'))
+  const admissionDurations = new Histogram<string>({
+    ...named('keyward_admission_duration_seconds'),
+    buckets: ADMISSION_SECONDS,
+  })
+  const reviews = new Counter<string>(named('keyward_access_reviews_total'))
   const gauge = (name: Name, read: () => number) =>
     new Gauge<string>({
       ...named(name),
@@ -65,6 +89,7 @@ export function makeOperatorMetrics(version: string, gauges: OperatorGauges): Op
   gauge('keyward_operator_leading', () => (gauges.leading() ? 1 : 0))
   gauge('keyward_operator_queue_depth', gauges.queueDepth)
   gauge('keyward_operator_staleness_seconds', () => gauges.staleMs() / 1000)
+  gauge('keyward_webhook_certificate_expiry_timestamp_seconds', () => (gauges.certificateExpiresAt() ?? 0) / 1000)
   new Gauge({
     name: 'keyward_build_info',
     help: 'Always 1; the version is the label',
@@ -81,5 +106,10 @@ export function makeOperatorMetrics(version: string, gauges: OperatorGauges): Op
     handedOver: () => handOvers.inc(),
     denied: (reason) => denials.inc({ reason }),
     trouble: (code) => troubles.inc({ code }),
+    admitted: (webhook, answer, ms) => {
+      admissions.inc({ webhook, answer })
+      admissionDurations.observe({ webhook }, ms / 1000)
+    },
+    reviewed: (lane) => reviews.inc({ lane }),
   }
 }

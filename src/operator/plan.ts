@@ -6,7 +6,7 @@ import type { ApiKeyStatus } from '../resources/key-status.ts'
 import { sameJson } from '../resources/same-json.ts'
 import { secretInForce, type TakeAway, takeAway } from '../resources/secret-in-force.ts'
 import { type Denied, denyAll, judge } from './claims.ts'
-import { type Failure, isClaimed, type Life, lifeOf, mayMint, mayRotate, rotationAt } from './life.ts'
+import { capOf, type Failure, isClaimed, type Life, lifeOf, mayMint, mayRotate, rotationAt } from './life.ts'
 import { EXPIRING_SOON_MS, statusOf } from './status.ts'
 import type { Declared, Grant, Recipient, World } from './world.ts'
 
@@ -73,14 +73,22 @@ function tellOf(world: World, life: Life, setback: string | undefined): ApiKeySt
   return statusOf({ ...life, secret, people, automatic, workloadSecret, before: reported, setback })
 }
 
-/** What is to be granted: all that is asked for, as long as nobody caps it. undefined: what is declared is what is granted. */
-export const toBeGranted = ({ granting }: World): Grant | undefined => granting?.asked
+/**
+ * What is to be granted: what is asked for, as far as everybody behind the key goes; the claimant of a version too, who counts
+ * from the moment that it is stored. undefined: what is declared is what is granted.
+ */
+export function toBeGranted({ granting, people, claims }: World, recipient?: Recipient): Grant | undefined {
+  if (granting === undefined) return undefined
+  const claim = recipient?.kind === 'claim' ? claims.find(({ name }) => name === recipient.claim) : undefined
+  return { ...granting.asked, cap: claim === undefined ? capOf(people) : claim.cap }
+}
 
 /** Of a key that is kept already; the first writing of a key brings its grant along. */
 function grant(world: World): Step[] {
   const wanted = toBeGranted(world)
+  const last = world.granting?.last
   if (wanted === undefined || world.held?.kind !== 'read') return []
-  return sameJson(wanted.spec, world.granting?.last?.spec) ? [] : [{ kind: 'grant' }]
+  return sameJson(wanted.spec, last?.spec) && sameJson(wanted.cap, last?.cap) ? [] : [{ kind: 'grant' }]
 }
 
 const denial = (denied: Denied): Step => ({ kind: 'denyClaim', ...denied })

@@ -6,7 +6,7 @@ import { changed, newSecret } from './change.ts'
 import { handOver } from './hand-over.ts'
 import type { KeyPort } from './key-port.ts'
 import { type Change, type HandOver, type Plan, plan, type Step, statusAt, toBeGranted } from './plan.ts'
-import type { Declared, Grant, KeyRef, Revision, World } from './world.ts'
+import type { Declared, Grant, KeyRef, Recipient, Revision, World } from './world.ts'
 
 export type ReconcileParts = {
   readonly port: KeyPort
@@ -98,9 +98,12 @@ async function carryOutOne(parts: ReconcileParts, { ref, world, step, kept }: Do
 const first = (declared: Declared, { freshKeyId }: World): KeySecret | undefined =>
   freshKeyId && newSecret(declared, freshKeyId)
 
-/** What is granted along with a writing: the first one of a key brings its grant along, the others leave it as it is. */
-const grantWith = (kept: Kept, world: World): Grant | undefined =>
-  kept.secret === undefined ? toBeGranted(world) : undefined
+/**
+ * What is granted along with a writing: the first one of a key brings its grant along, and one for a claim how far its claimant
+ * goes; the others leave it as it is.
+ */
+const grantWith = (kept: Kept, world: World, recipient?: Recipient): Grant | undefined =>
+  kept.secret === undefined || recipient?.kind === 'claim' ? toBeGranted(world, recipient) : undefined
 
 async function handOverTo(
   { port, nowMs, random }: ReconcileParts,
@@ -109,7 +112,7 @@ async function handOverTo(
   const secret = kept.secret ?? first(declared, world)
   if (secret === undefined) return kept
   const { uid } = declared
-  const grant = grantWith(kept, world)
+  const grant = grantWith(kept, world, step.recipient)
   const attempt = await port.openAttempt({ ref, uid, over: kept.revision, recipient: step.recipient, grant })
   return await handOver(attempt, { declared, secret, step, nowMs, random })
 }

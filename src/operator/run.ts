@@ -2,6 +2,7 @@
 import { hostname } from 'node:os'
 import { z } from 'zod'
 import { Trouble } from '../core/trouble.ts'
+import { subjectAccessReview } from '../kube/admission-calls.ts'
 import { askedToWaitMs, isForbidden } from '../kube/api-error.ts'
 import { fenced, type KubeClient, makeClient } from '../kube/client.ts'
 import { kubeOptions, openKube } from '../kube/config.ts'
@@ -10,19 +11,27 @@ import { openKeyCaches } from '../kube/key-caches.ts'
 import { makeClusterKeyPort } from '../kube/key-port.ts'
 import { campaign } from '../kube/leader.ts'
 import { API_KEYS, apiVersionOf } from '../kube/objects.ts'
-import { openPolicyCaches } from '../kube/policy-caches.ts'
+import { makePolicyBeside } from '../kube/policy-beside.ts'
+import { openPolicyCaches, type PolicyCaches } from '../kube/policy-caches.ts'
 import { makePolicyStatuses } from '../kube/policy-status.ts'
 import { makePolicyWrites } from '../kube/policy-writes.ts'
+import { openRbacCaches, type RbacCaches } from '../kube/rbac-caches.ts'
+import { makeReachWithin } from '../kube/reach-within.ts'
 import { reflect } from '../kube/reflector.ts'
-import { keepYoungSmall } from '../runtime/collector.ts'
+import { keepYoungSmall, wholeCollector } from '../runtime/collector.ts'
 import { loadConfig } from '../runtime/config.ts'
 import { health } from '../runtime/health.ts'
 import { listen } from '../runtime/listen.ts'
 import { type Log, makeLog } from '../runtime/log.ts'
+import { pause } from '../runtime/pause.ts'
 import { aborted, complain, explained, type RunParts, refuseCall, STOP_WITHIN_MS } from '../runtime/running.ts'
 import { jitter, nowMs, random, steadyMs, uuid } from '../runtime/system.ts'
+import { makeReviews } from '../webhook/reviews.ts'
+import { type Admission, openAdmission } from './admission.ts'
+import { type Capping, makeCapping } from './capping.ts'
 import { OPERATOR, OPERATOR_PORTS } from './config.ts'
 import { makeFollowing } from './following.ts'
+import { makeHousekeeping } from './housekeeping.ts'
 import { type Leading, startLeading } from './leading.ts'
 import { makeOperatorMetrics, type OperatorMetrics } from './metrics.ts'
 import { type Reporting, startReporting } from './reporting.ts'
@@ -32,6 +41,7 @@ import type { KeyRef } from './world.ts'
 
 const COMMAND = 'keyward operator'
 const LEASE = 'keyward-operator'
+const WEBHOOKS_SERVICE = 'keyward-webhooks'
 /** How soon it is told that trouble is over. */
 const LOOK_EVERY_MS = 1000
 
@@ -49,11 +59,11 @@ export async function runOperator(parts: RunParts): Promise<number> {
     const opened = await openKube(config, { env: parts.env, steadyMs })
     if (!opened.ok) return refuseCall(COMMAND, opened.problems, parts)
     const { access, namespace } = opened.kube
-    const client = makeClient({ access, steadyMs, jitter })
+    const [client, urgent] = [makeClient({ access, steadyMs, jitter }), makeClient({ access, steadyMs, jitter })]
     try {
-      return await serve({ ...parts, config, log, client, namespace })
+      return await serve({ ...parts, config, log, client, urgent, namespace })
     } finally {
-      await client.close()
+      await Promise.all([client.close(), urgent.close()])
     }
   } catch (error) {
     if (error instanceof Trouble) return complain(COMMAND, explained(error), parts)
@@ -65,12 +75,16 @@ type Serving = RunParts & {
   readonly config: OperatorConfig
   readonly log: Log
   readonly client: KubeClient
+  /** With connections of its own: somebody waits for admission, and the Lease must not wait behind what it allows. */
+  readonly urgent: KubeClient
   /** Keyward's own. */
   readonly namespace: string
 }
 
 async function serve(parts: Serving): Promise<number> {
-  const { config, log, client, namespace, stop, version } = parts
+  const { config, log, client, urgent, namespace, version } = parts
+  const failing = new AbortController()
+  const stop = AbortSignal.any([parts.stop, failing.signal])
   // never the same after a restart: what one process began is not another's
   const identity = `${config.identity ?? hostname()}_${uuid()}`
   let leading: Leading | undefined
@@ -78,13 +92,16 @@ async function serve(parts: Serving): Promise<number> {
     leading: () => leading !== undefined && lease.isLeading(),
     queueDepth: () => leading?.depth() ?? 0,
     staleMs: () => staleMs(),
+    certificateExpiresAt: () => admission.expiresAt(),
   })
+  const collect = wholeCollector()
+  const tidy = makeHousekeeping({ collect, depth: () => leading?.depth() ?? 0 })
   const troubles = makeTroubles({ log, count: metrics.trouble, steadyMs })
-  const staleMs = (): number => Math.max(caches.staleMs(), policy.staleMs())
+  const staleMs = (): number => Math.max(caches.staleMs(), policy.staleMs(), rbac.staleMs())
   const following = makeFollowing({ log, tell: troubles.note, staleMs, steadyMs })
   const problem = `the permission to get, create and update leases.coordination.k8s.io in the Kubernetes namespace ${namespace} is missing`
   const lease = campaign({
-    ...{ client, namespace, name: LEASE, identity, durationMs: config.leaseDuration, steadyMs, nowMs, jitter },
+    ...{ client: urgent, namespace, name: LEASE, identity, durationMs: config.leaseDuration, steadyMs, nowMs, jitter },
     onTrouble: (error) =>
       troubles.note('the Lease can not be had or kept', error, isForbidden(error) ? { problem } : {}),
   })
@@ -94,11 +111,46 @@ async function serve(parts: Serving): Promise<number> {
     onTrouble: following.onTrouble,
   })
   let reporting: Reporting | undefined
+  let capping: Capping | undefined
+  const reach = makeReachWithin()
   const statuses = makePolicyStatuses()
-  const policy = openPolicyCaches({
-    ...{ client, reflect, steadyMs, jitter, remember: statuses.remember },
-    onChange: () => reporting?.changed(),
+  const beside = makePolicyBeside({ client: urgent, policy: () => policy.all() })
+  const policy: PolicyCaches = openPolicyCaches({
+    ...{ client, reflect, steadyMs, jitter },
+    remember: (kind, key, now) => {
+      statuses.remember(kind, key, now)
+      beside.remember(kind, key, now)
+      reach.remember(kind, key, now)
+    },
+    onChange: () => {
+      reporting?.changed()
+      capping?.changed()
+    },
     onTrouble: following.onTrouble,
+  })
+  const rbac: RbacCaches = openRbacCaches({
+    ...{ client, reflect, steadyMs, jitter },
+    onChange: () => capping?.changed(),
+    onTrouble: following.onTrouble,
+  })
+  const reviews = makeReviews({
+    review: subjectAccessReview(urgent),
+    steadyMs,
+    pause: (ms) => pause(ms, stop),
+    counted: metrics.reviewed,
+  })
+  const admission: Admission = openAdmission({
+    ...{ client: urgent, reviews, beside, log, nowMs, steadyMs, random },
+    at: { host: config.listen, port: OPERATOR_PORTS.webhooks + config.portOffset },
+    operatorNamespace: config.operatorNamespace,
+    names: [`${WEBHOOKS_SERVICE}.${namespace}.svc`, ...(config.webhookHosts ?? [])],
+    certificateFolder: config.webhookCertificate,
+    drainMs: config.drain,
+    isLeading: lease.isLeading,
+    isNamedGroup: rbac.isNamedGroup,
+    grantsAnything: rbac.grantsAnything,
+    counted: metrics.admitted,
+    note: troubles.note,
   })
   const events = makeEvents({ client, nowMs, uuid, component: 'keyward.dev/operator', instance: identity })
 
@@ -115,22 +167,34 @@ async function serve(parts: Serving): Promise<number> {
     await aborted(lost)
   }
 
+  /** Before that nobody could be told from somebody who is gone, nor what some route reaches from what none does. */
+  const knowsPeople = async (): Promise<void> => {
+    await Promise.all([rbac.whenSynced(), policy.whenSynced()]).catch(() => aborted(stop))
+  }
+
   const lead = async (lost: AbortSignal): Promise<void> => {
     log.info({ identity }, 'leading')
+    let limiting: Promise<void> | undefined
     try {
       // what the leader before wrote last may not be known here yet
       await Promise.race([caches.relist().catch(() => aborted(lost)), aborted(lost)])
+      // certificates are renewed, and callers told of them, by whoever leads
+      void admission.look()
+      await Promise.race([Promise.all([admission.whenKeys(), knowsPeople()]), aborted(lost)])
       if (lost.aborted) return
-      const port = makeClusterKeyPort({
-        client: fenced(client, lease.isLeading),
-        namespace,
-        caches,
-        events,
-        nowMs,
-        uuid,
+      capping = makeCapping({
+        ...{ reviews, rbac, reach, steadyMs, nowMs, pause, stampKeys: admission.stampKeys },
+        wake: (ref) => leading?.wake(ref),
+        maxAttestationAgeMs: config.maxAttestationAge,
+        onTrouble: (error) => troubles.note('what somebody may grant can not be asked', error),
       })
+      const port = makeClusterKeyPort({
+        ...{ client: fenced(client, lease.isLeading), namespace, caches, events, nowMs, uuid },
+        people: capping.people,
+      })
+      limiting = capping.run(lost)
       leading = startLeading({
-        ...{ nowMs, steadyMs, random, jitter, askedToWaitMs, ...onward(troubles, metrics) },
+        ...{ nowMs, steadyMs, random, jitter, askedToWaitMs, ...onward({ troubles, metrics, tidy }) },
         port: telling(port, {
           note: ({ apiKey, ...happening }) => {
             events.note({
@@ -147,8 +211,9 @@ async function serve(parts: Serving): Promise<number> {
       })
       await report(lost)
     } finally {
-      await Promise.all([leading?.stop(), reporting?.stop()])
+      await Promise.all([leading?.stop(), reporting?.stop(), limiting])
       leading = undefined
+      capping = undefined
       reporting = undefined
       log.info({ identity }, 'not leading any more')
     }
@@ -156,7 +221,7 @@ async function serve(parts: Serving): Promise<number> {
 
   const missing = (): string | undefined => {
     if (stop.aborted) return 'stopping'
-    return caches.missing()
+    return caches.missing() ?? policy.missing() ?? rbac.missing() ?? admission.missing()
   }
   const server = await listen(health({ metrics, missing }), {
     host: config.listen,
@@ -164,12 +229,21 @@ async function serve(parts: Serving): Promise<number> {
   })
   const looking = setInterval(following.look, LOOK_EVERY_MS)
   try {
-    const watching = Promise.all([caches.run(stop), policy.run(stop)])
+    const watching = Promise.all([caches.run(stop), policy.run(stop), rbac.run(stop)])
+    // what it can't listen on is for whoever starts it to mend: nothing else goes on without it
+    const answering = admission.run(stop).catch((error: unknown) => {
+      failing.abort()
+      throw error
+    })
+    answering.catch(() => {})
     await Promise.race([caches.whenSynced().catch(() => aborted(stop)), aborted(stop)])
+    // what the lists left behind, before anything is done
+    collect(true)
     if (!stop.aborted) log.info({ identity, namespace }, 'in step with the cluster')
     await lease.run(lead, stop)
     await watching
     log.info('stopping')
+    await answering
     return 0
   } finally {
     clearInterval(looking)
@@ -178,9 +252,14 @@ async function serve(parts: Serving): Promise<number> {
   }
 }
 
-function onward(troubles: Troubles, { reconciled }: OperatorMetrics) {
+type Told = { readonly troubles: Troubles; readonly metrics: OperatorMetrics; readonly tidy: () => void }
+
+function onward({ troubles, metrics, tidy }: Told) {
   return {
-    onReconciled: reconciled,
+    onReconciled: (...told: Parameters<OperatorMetrics['reconciled']>) => {
+      metrics.reconciled(...told)
+      tidy()
+    },
     onTrouble: ({ namespace, name }: KeyRef, error: unknown, retryMs: number | undefined) =>
       troubles.note('a key is not where its manifest wants it', error, { key: `${namespace}/${name}`, retryMs }),
     onClaimsTrouble: (error: unknown) => troubles.note('claims that are past their time can not be removed', error),

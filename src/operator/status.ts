@@ -5,7 +5,8 @@ import { effective, summary } from '../core/permission.ts'
 import { isHandedOver } from '../core/version.ts'
 import { type KeySecret, UNRECORDED } from '../resources/key-secret.ts'
 import type { ApiKeyStatus, CredentialStatus, Person, Phase, Reported } from '../resources/key-status.ts'
-import { isClaimed, type Life } from './life.ts'
+import { capOf, isClaimed, type Life } from './life.ts'
+import { withheldOf, withinAccess } from './withheld.ts'
 import type { AutomaticRecipient, People, WorkloadSecret } from './world.ts'
 
 export const EXPIRING_SOON_MS = 7 * 24 * 3_600_000
@@ -21,12 +22,13 @@ export type Told = Life & {
 
 export function statusOf(told: Told): ApiKeyStatus {
   const { declared, spec, secret, people, before, now } = told
-  const held = effective(spec.permissions, [people.held && new Set(people.held)])
+  const held = effective(spec.permissions, capOf(people)?.held)
+  const withheld = withheldOf({ asked: spec.permissions, people, before, now })
   const ready = readiness(told)
   const findings = [
     ready,
     claimedness(told),
-    withinAccess(told, held),
+    withinAccess(people, withheld),
     expiringSoon(told),
     ...credentialStored(told),
     ...conflicts(told),
@@ -34,10 +36,11 @@ export function statusOf(told: Told): ApiKeyStatus {
   return {
     phase: PHASES[ready.reason] ?? 'Failed',
     // a key ID is set once: where its digests are lost, what was said of it stays
-    keyId: secret?.keyId ?? (told.failure?.reason === 'SecretMissing' ? before.keyId : undefined),
+    keyId: secret?.keyId ?? (isKeptInStatus(told) ? before.keyId : undefined),
     createdBy: personOf(people.createdBy),
     permissions: held,
     permissionsSummary: summary(spec.permissions, held),
+    withheld: withheld.length === 0 ? undefined : withheld,
     limitsSummary: limitsSummary(spec.limits),
     credential: secret && credentialOf(secret),
     observedGeneration: declared.generation,
@@ -47,6 +50,9 @@ export function statusOf(told: Told): ApiKeyStatus {
     ],
   }
 }
+
+const isKeptInStatus = ({ failure }: Told): boolean =>
+  failure?.reason === 'SecretMissing' || failure?.reason === 'NotAttested'
 
 /** What others say of a key stays. */
 const OURS = new Set(['Ready', 'Claimed', 'WithinCreatorAccess', 'ExpiringSoon', 'CredentialStored', 'Conflict'])
@@ -113,39 +119,12 @@ function claimedness(told: Told): Finding {
   return not(...awaited(told))
 }
 
+/** As many characters as a status holds. */
+const MOST_NAME = 1024
+
 /** Nobody has the name that stands for nobody. */
 const personOf = (username: string | undefined): Person | undefined =>
-  username === undefined || username === UNRECORDED ? undefined : { username }
-
-function withinAccess({ spec, people }: Told, held: readonly string[]): Finding {
-  const type = 'WithinCreatorAccess'
-  if (people.held === undefined && people.createdBy === UNRECORDED) {
-    const message = 'nobody caps the key, because admission is not installed: it may do all that it asks for'
-    return { type, status: 'Unknown', reason: 'NotCapped', message }
-  }
-  if (people.held === undefined) {
-    return {
-      type,
-      status: 'True',
-      reason: 'NotCapped',
-      message: 'no users are known here: the key may do what it asks for',
-    }
-  }
-  const lost = spec.permissions.filter((permission) => !held.includes(permission))
-  return lost.length === 0
-    ? {
-        type,
-        status: 'True',
-        reason: 'WithinAccess',
-        message: 'who made and who received the key hold all it asks for',
-      }
-    : {
-        type,
-        status: 'False',
-        reason: 'AccessLost',
-        message: `no longer held by the people behind the key: ${lost.join(', ')}`,
-      }
-}
+  username === undefined || username === UNRECORDED ? undefined : { username: username.slice(0, MOST_NAME) }
 
 function expiringSoon({ spec: { expiresAt }, expired, now }: Told): Finding {
   const type = 'ExpiringSoon'

@@ -1,6 +1,6 @@
 /** What a reconcile observes of one key: everything that a plan may look at besides the time. */
+import type { Cap, Lost } from '../core/cap.ts'
 import type { KeyId } from '../core/credential.ts'
-import type { Permission } from '../core/permission.ts'
 import type { ApiKey } from '../resources/api-key.ts'
 import type { KeySecret } from '../resources/key-secret.ts'
 import type { Reported } from '../resources/key-status.ts'
@@ -35,11 +35,14 @@ export type ClaimRecipient = { readonly kind: 'claim'; readonly claim: string; r
 export type Recipient = AutomaticRecipient | ClaimRecipient
 
 /** What an ApiKey asks for, as it is written. */
-export type Grant = { readonly generation: number; readonly spec: Readonly<Record<string, unknown>> }
+export type Asked = { readonly generation: number; readonly spec: Readonly<Record<string, unknown>> }
+
+/** What is granted of it: the spec, as far as the cap goes. */
+export type Grant = Asked & { /** undefined: nobody caps the key. */ readonly cap: Cap | undefined }
 
 /** Where an ApiKey is edited by others at any time, what it gives is in force only as far as it was granted. */
 export type Granting = {
-  readonly asked: Grant
+  readonly asked: Asked
   /** undefined: nothing yet. */
   readonly last: Grant | undefined
 }
@@ -59,8 +62,12 @@ export type WaitingClaim = {
   readonly version: number | undefined
   /** The version that was due when the claim was made; undefined: it was made just now. */
   readonly dueWhenMade: number | undefined
+  /** Why nobody is known to have made it: then it receives nothing. */
+  readonly unattested: string | undefined
+  /** What everybody behind the key holds once this one has received it; undefined: nobody caps the key. */
+  readonly cap: Cap | undefined
   /** What is wrong with the claim whatever the key is like. */
-  readonly objection: 'NotPermitted' | 'InvalidKey' | 'KeyNotFound' | undefined
+  readonly objection: 'InvalidKey' | 'KeyNotFound' | undefined
   /** The version that it holds sealed; undefined: none yet. */
   readonly delivered: { readonly version: number; readonly at: number } | undefined
 }
@@ -72,10 +79,15 @@ export type Taken = {
   readonly digest: 'held' | undefined
 }
 
+/** Whoever made a key, and whoever received its versions that are in force. */
 export type People = {
   readonly createdBy: string
-  /** What creator and claimant still hold; undefined: nobody caps the key. */
-  readonly held: readonly Permission[] | undefined
+  /** What all of them hold of what is asked for; undefined: nobody caps the key. */
+  readonly cap: Cap | undefined
+  /** Who of them lacks what; nobody where nothing is lacking. */
+  readonly lost: readonly Lost[]
+  /** Why nobody is known to have made the key: then it gets no credential, and nothing is in force of it. */
+  readonly unattested: string | undefined
 }
 
 export type World = {

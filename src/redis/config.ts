@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { flagOf, variableOf } from '../runtime/config.ts'
+import { holdsAuthorities } from '../runtime/tls-files.ts'
 import { parseRedisUrl, type RedisAddress, type RedisPlace, withoutLogin } from './address.ts'
 import { Password } from './password.ts'
 import { type RedisTls, readRedisTls } from './redis-tls.ts'
@@ -124,20 +125,20 @@ function tlsOf(given: RedisOptionValues, address: RedisAddress, problems: string
     problems.push(named(missing, 'certificate and key are needed together'))
   }
   for (const [option, path] of Object.entries(options)) {
-    const code = path === undefined ? undefined : unreadable(path)
-    if (code !== undefined) problems.push(named(option, `${path} can't be read (${code})`))
+    const problem = path === undefined ? undefined : fileProblem(option, path)
+    if (problem !== undefined) problems.push(named(option, `${path} ${problem}`))
   }
   const tls = { ca, cert, key }
   if (problems.length === count) problems.push(...contextProblems(tls))
   return tls
 }
 
-function unreadable(path: string): string | undefined {
+function fileProblem(option: string, path: string): string | undefined {
   try {
-    readFileSync(path)
-    return undefined
+    const bytes = readFileSync(path)
+    return option !== 'redisCa' || holdsAuthorities(bytes) ? undefined : 'does not hold certificates in PEM form only'
   } catch (cause) {
-    return codeOf(cause)
+    return `can't be read (${codeOf(cause)})`
   }
 }
 
@@ -147,7 +148,7 @@ function contextProblems(tls: RedisTls): readonly string[] {
     readRedisTls(tls)
     return []
   } catch (cause) {
-    const files = [tls.ca, tls.cert, tls.key].filter((path) => path !== undefined).join(', ')
+    const files = [tls.cert, tls.key].filter((path) => path !== undefined).join(', ')
     return [named('redisCert', `${files}: not PEM, or key and certificate don't belong together (${codeOf(cause)})`)]
   }
 }

@@ -1,6 +1,7 @@
 /** High limits by leases: tokens taken from Redis in batches and handed out here at once, so that Redis is off the path. */
 import type { Limit, Spent } from '../core/limit.ts'
 import type { Ask } from './ask.ts'
+import { atMost } from './at-most.ts'
 import {
   addBatch,
   isUsable,
@@ -63,6 +64,10 @@ export function leasing({ ask, nowUs, sizeOf }: LeaseParts): Leasing {
   const tracked = (promise: Promise<unknown>): void => {
     underWay.add(promise)
     promise.finally(() => underWay.delete(promise)).catch(() => {})
+  }
+
+  const allDone = async (): Promise<void> => {
+    while (underWay.size > 0) await Promise.allSettled(underWay)
   }
 
   const giveBack = ({ bucket, lease }: Holding): void => {
@@ -178,9 +183,7 @@ export function leasing({ ask, nowUs, sizeOf }: LeaseParts): Leasing {
       stopped = true
       clearInterval(sweep)
       for (const holding of [...held.values()]) drop(holding)
-      await atMost(STOP_MS, async () => {
-        while (underWay.size > 0) await Promise.allSettled(underWay)
-      })
+      await atMost(STOP_MS, allDone())
     },
   }
 }
@@ -194,13 +197,4 @@ function sameLimit(a: Limit, b: Limit | undefined): boolean {
     return b?.kind === 'rate' && a.requests === b.requests && a.perUs === b.perUs && a.burst === b.burst
   }
   return b?.kind === 'quota' && a.requests === b.requests && a.period === b.period
-}
-
-async function atMost(ms: number, work: () => Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const over = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms)
-  })
-  await Promise.race([work(), over])
-  clearTimeout(timer)
 }

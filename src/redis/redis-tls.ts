@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { type ConnectionOptions, createSecureContext, type SecureContext } from 'node:tls'
 import { Trouble } from '../core/trouble.ts'
+import { holdsAuthorities } from '../runtime/tls-files.ts'
 
 /** Paths; where there is no ca, the system's authorities count. */
 export type RedisTls = {
@@ -15,6 +16,7 @@ const contents = (path: string | undefined): Buffer | undefined => (path === und
 /** What the files hold now; throws where they can't be read or don't fit together. */
 export function readRedisTls({ ca, cert, key }: RedisTls): SecureContext {
   const [authority, certificate, own] = [contents(ca), contents(cert), contents(key)]
+  if (authority !== undefined && !holdsAuthorities(authority)) throw new Error('not only certificates')
   return createSecureContext({
     minVersion: 'TLSv1.2',
     ...(authority && { ca: authority }),

@@ -1,4 +1,5 @@
 /** How many processes share the limits, and which of them this one is: each says every few seconds that it lives. */
+import { atMost } from './at-most.ts'
 import type { RedisClient } from './connect.ts'
 import { fromRedis } from './failure.ts'
 
@@ -98,8 +99,10 @@ export function countReplicas({ client, prefix, id, jitter, onTrouble, beatMs = 
       stopped = true
       clearTimeout(timer)
       client.off('ready', beat)
-      const over = new Promise<void>((resolve) => setTimeout(resolve, STOP_MS).unref())
-      await Promise.race([say(false).then(undefined, () => undefined), over])
+      await atMost(
+        STOP_MS,
+        say(false).catch(() => {}),
+      )
     },
   }
 }

@@ -1,5 +1,7 @@
 /** An ApiKey and what is kept of it become what the index knows: the ApiKey can only take away from what was granted. */
+import type { CapInForce } from '../core/cap.ts'
 import type { Digest } from '../core/credential.ts'
+import { effective } from '../core/permission.ts'
 import type { KeyRecord, KeyState } from '../core/record.ts'
 import type { ApiKey } from './api-key.ts'
 import type { KeySecret } from './key-secret.ts'
@@ -12,7 +14,8 @@ export type Indexed = {
   readonly previous: { readonly digest: Digest; readonly validUntil: number } | undefined
 }
 
-export function recordOf(apiKey: ApiKey, secret: KeySecret): Indexed {
+/** @param cap undefined: nobody caps the key */
+export function recordOf(apiKey: ApiKey, secret: KeySecret, cap: CapInForce | undefined): Indexed {
   const { spec, namespace, name } = apiKey
   const state: KeyState = apiKey.deleting === true ? 'Deleted' : spec.state
   const { current, previous } = secret
@@ -23,8 +26,8 @@ export function recordOf(apiKey: ApiKey, secret: KeySecret): Indexed {
       accessNamespace: spec.accessNamespace,
       environment: spec.environment,
       asked: spec.permissions,
-      held: spec.permissions,
-      heldWithin: undefined,
+      held: effective(spec.permissions, cap?.held),
+      heldWithin: cap?.heldWithin,
       customers: spec.customers,
       expiresAt: spec.expiresAt,
       state,

@@ -17,6 +17,15 @@ export type CredentialStatus = {
   readonly previousValidUntil: string | undefined
 }
 
+/** A permission that is asked for and not in force. */
+export type Withheld = {
+  readonly permission: Permission
+  /** When it was first seen not to be held. */
+  readonly since: string
+  /** Names of those who do not hold it. */
+  readonly because: readonly string[]
+}
+
 export type ApiKeyStatus = {
   readonly phase: Phase
   readonly keyId: KeyId | undefined
@@ -25,6 +34,8 @@ export type ApiKeyStatus = {
   /** Asked for, and still held by the people behind the key. */
   readonly permissions: readonly Permission[]
   readonly permissionsSummary: string
+  /** undefined: nothing is withheld. */
+  readonly withheld: readonly Withheld[] | undefined
   /** undefined: no limits. */
   readonly limitsSummary: string | undefined
   /** undefined: nothing that was handed over is in force. */
@@ -44,13 +55,15 @@ export type Reported = {
   /** As it was read, to tell whether anything changed. */
   readonly whole: unknown
   readonly keyId: KeyId | undefined
+  readonly withheld: readonly Pick<Withheld, 'permission' | 'since'>[]
   readonly conditions: readonly ReportedCondition[]
 }
 
-const NOTHING_REPORTED: Reported = { whole: undefined, keyId: undefined, conditions: [] }
+const NOTHING_REPORTED: Reported = { whole: undefined, keyId: undefined, withheld: [], conditions: [] }
 
 const schema = z.object({
   keyId: z.string().optional(),
+  withheld: z.array(z.object({ permission: z.string(), since: z.string() })).catch([]),
   conditions: z.array(
     z.object({
       type: z.string(),
@@ -69,5 +82,10 @@ export function parseReported(whole: unknown): Reported {
   const read = schema.safeParse(whole)
   if (!read.success) return NOTHING_REPORTED
   const keyId = parseKeyId(read.data.keyId ?? '')
-  return { whole, keyId: keyId.ok ? keyId.value : undefined, conditions: read.data.conditions }
+  return {
+    whole,
+    keyId: keyId.ok ? keyId.value : undefined,
+    withheld: read.data.withheld,
+    conditions: read.data.conditions,
+  }
 }

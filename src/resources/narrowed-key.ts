@@ -1,5 +1,5 @@
 /** PURE: an edited ApiKey as far as the edit takes away; what it gives is left as it was. */
-import type { Cidr } from '../core/address.ts'
+import { type Cidr, isWithin } from '../core/address.ts'
 import { type ApiKey, type ApiKeySpec, apiKey, type RawApiKeySpec } from './api-key.ts'
 import { durationMs, instantMs } from './common.ts'
 import { readAs } from './kind.ts'
@@ -83,9 +83,6 @@ const commonBlocks = (a: readonly Cidr[], b: readonly Cidr[]): Cidr[] => [
   ...a.filter((block) => b.some((other) => isWithin(block, other))),
   ...b.filter((block) => a.some((other) => other.text !== block.text && isWithin(block, other))),
 ]
-
-const isWithin = (inner: Cidr, outer: Cidr): boolean =>
-  inner.shift <= outer.shift && inner.first >> (outer.shift - inner.shift) === outer.first
 
 /** The end of a key can't be changed; should it come earlier all the same, it comes. */
 function earlier(before: string | undefined, after: string | undefined): string | undefined {

@@ -1,6 +1,6 @@
 /** Flags, KEYWARD_* variables and a file become one frozen value, or every problem at once. */
 import { readFileSync } from 'node:fs'
-import { load } from 'js-yaml'
+import { load, YAMLException } from 'js-yaml'
 import { z } from 'zod'
 import { Trouble } from '../core/trouble.ts'
 
@@ -87,7 +87,13 @@ export function readConfigFile(path: string | undefined): Readonly<Record<string
     const value = load(readFileSync(path, 'utf8'))
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
   } catch (cause) {
-    throw new Trouble('config_file_unreadable', 'stop', cause)
+    throw new Trouble('config_file_unreadable', 'stop', unquoted(cause))
   }
   throw new Trouble('config_file_is_no_mapping', 'stop')
 }
+
+/** The parser quotes what it could not read, which may be a password. */
+const unquoted = (cause: unknown): unknown =>
+  cause instanceof YAMLException
+    ? new Error(`line ${(cause.mark?.line ?? 0) + 1} is not valid YAML, or a quote or bracket above it is still open`)
+    : cause

@@ -75,6 +75,15 @@ function authoritiesIn(bytes: Buffer): readonly X509Certificate[] {
   return found
 }
 
+/** Whether it is a CA's file. Node takes any bytes for one: without a certificate in them it is one that trusts nobody. */
+export function holdsAuthorities(bytes: Buffer): boolean {
+  try {
+    return authoritiesIn(bytes).length > 0
+  } catch {
+    return false
+  }
+}
+
 /** What OpenSSL itself has against it, such as a key that is too short. */
 function refusedByTls({ cert, key, ca }: TlsMaterial): string | undefined {
   try {

@@ -8,7 +8,7 @@ import type { ServerResponse } from 'node:http'
 import type { Fields } from '../core/headers.ts'
 
 /** Fields of node's own that writeHead fills in as well; a test reads the bytes that come of it. */
-type Inside = { _header: string | null; _last: boolean; _hasBody: boolean; shouldKeepAlive: boolean }
+type Inside = { _header: string | null; _last: boolean; shouldKeepAlive: boolean }
 
 /** What node's writeHead would add by itself. */
 export type Connection = { readonly date: string; readonly keepAliveS: number }

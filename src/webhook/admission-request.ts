@@ -1,7 +1,8 @@
 /** PURE: an AdmissionReview (admission.k8s.io/v1) of the API server, read; and the answer to it, written. */
 import { z } from 'zod'
 import type { Parsed } from '../core/parsed.ts'
-import { type Person, personOf, userInfo } from './person.ts'
+import type { Person } from '../core/person.ts'
+import { personOf, userInfo } from './person.ts'
 import type { JsonPatch } from './stamped-object.ts'
 
 export type AdmissionRequest = {

@@ -1,12 +1,13 @@
 /** Whether a write may happen: everything that one object does not show alone, and everything that must be granted; one answer names it all. */
+import type { AccessNamespace as Place } from '../core/namespace.ts'
 import type { Permission } from '../core/permission.ts'
+import { lasting, type Person } from '../core/person.ts'
 import type { ApiKey } from '../resources/api-key.ts'
 import type { ApiKeyClaim } from '../resources/api-key-claim.ts'
 import { type Manifest, parseManifest, refusedAtCreation, refusedChanges } from '../resources/manifest.ts'
 import { type FieldProblem, forbidden, invalid, problemAt } from '../resources/problem.ts'
 import type { AdmissionRequest, Answer } from './admission-request.ts'
 import { type Beside, misfits, newHosts } from './beside.ts'
-import { lasting, type Person } from './person.ts'
 import { type Lacking, refusalOf } from './refusal.ts'
 import type { Asking, Reviews } from './reviews.ts'
 import type { StampedKind, StampKeys } from './stamp.ts'
@@ -15,7 +16,10 @@ import { asked } from './widening.ts'
 
 export type AdmitParts = {
   readonly reviews: Pick<Reviews, 'may' | 'missing'>
-  readonly beside: Beside
+  readonly beside: Beside & {
+    /** From its organization down to it; empty: there is no such AccessNamespace. */
+    readonly lineage: (name: string) => Promise<readonly Place[]>
+  }
   /** As it is now: an absent one is looked for at the API server. */
   readonly apiKey: (namespace: string, name: string) => Promise<ApiKey | undefined>
   readonly stampKeys: () => StampKeys
@@ -58,7 +62,7 @@ export async function admit(request: AdmissionRequest, parts: AdmitParts): Promi
   const problems = [
     ...(request.operation === 'CREATE' ? refusedAtCreation(after.manifest, now) : []),
     ...(before === undefined ? [] : refusedChanges(before, after.manifest, now)),
-    ...misfits(before, after.manifest, parts.beside),
+    ...misfits(before, after.manifest, { ...parts.beside, above: await above(after.manifest, parts.beside) }),
     ...(request.operation === 'CREATE' ? wrongStamp(request, parts) : []),
   ]
   const grants = await granting(
@@ -68,6 +72,9 @@ export async function admit(request: AdmissionRequest, parts: AdmitParts): Promi
   const found = { problems: [...problems, ...grants.problems], lacking: grants.lacking }
   return found.problems.length === 0 && found.lacking === undefined ? { allowed: true } : refused(request, found)
 }
+
+const above = async (after: Manifest, { lineage }: AdmitParts['beside']): Promise<readonly Place[]> =>
+  after.kind === 'AccessNamespace' && after.spec.parent !== undefined ? lineage(after.spec.parent) : []
 
 type Found = { readonly problems: readonly FieldProblem[]; readonly lacking: Lacking | undefined }
 

@@ -52,6 +52,10 @@ export function certificateStep(
   return isOver ? 'forget' : undefined
 }
 
+/** Whether it can be served, though something of it may be due. */
+export const isSound = (material: Material, names: readonly string[], now: number): boolean =>
+  certificateStep(material, names, now) !== 'start' && fits(material, names)
+
 /** What callers trust: whoever signs now, did before, or will. */
 export const bundleOf = ({ authority, next, previous }: Material): string =>
   [authority.cert, next?.cert, previous]

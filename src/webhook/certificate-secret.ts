@@ -7,7 +7,7 @@ import { bundleOf } from './certificate-plan.ts'
 import type { CertificateStore } from './certificates.ts'
 import type { StampKeys } from './stamp.ts'
 
-/** Only in Keyward's own Kubernetes namespace; the shipped policy lets the operator write no other there but its digests. */
+/** Only in the operator's own Kubernetes namespace; the shipped policy lets the operator write no other there. */
 export const OPERATOR_SECRET_TYPE = 'keyward.dev/operator'
 
 export const CERTIFICATES_SECRET = 'keyward-webhook-certificates'
@@ -32,16 +32,34 @@ export const certificateStore = (secret: SecretPort): CertificateStore => ({
   write: (material, over) => secret.write(encodeMaterial(material), over),
 })
 
+export type StampKeyParts = {
+  readonly random: (bytes: number) => Uint8Array
+  /** Whether anything bears a stamp by now: then another key is not made in silence, since it would void them all. */
+  readonly isStamped: () => Promise<boolean>
+}
+
 /** The keys of all replicas; made by whichever comes first. */
-export async function sharedStampKeys(secret: SecretPort, random: (bytes: number) => Uint8Array): Promise<StampKeys> {
+export async function sharedStampKeys(secret: SecretPort, parts: StampKeyParts): Promise<StampKeys> {
   const found = await secret.read()
   if (found === undefined) {
-    const made = random(STAMP_KEY_BYTES)
-    return (await secret.write(encodeStampKey(made), undefined)) ? [made] : sharedStampKeys(secret, random)
+    if (await parts.isStamped()) throw new Trouble('stamp_key_lost', 'stop')
+    const made = parts.random(STAMP_KEY_BYTES)
+    return (await secret.write(encodeStampKeys([made]), undefined)) ? [made] : sharedStampKeys(secret, parts)
   }
   const keys = decodeStampKeys(found.data)
   // never made anew over what is there: every stamp there is hangs on it
   if (keys === undefined) throw new Trouble('stamp_key_unreadable', 'stop')
+  return keys
+}
+
+/**
+ * The keys of now; what is in force goes on where they can't be read, and is written anew where the Secret was taken away:
+ * every stamp there is hangs on it.
+ */
+export async function stampKeysAfter(keys: StampKeys, secret: SecretPort, mayWrite: () => boolean): Promise<StampKeys> {
+  const found = await secret.read()
+  if (found !== undefined) return decodeStampKeys(found.data) ?? keys
+  if (mayWrite()) await secret.write(encodeStampKeys(keys), undefined)
   return keys
 }
 
@@ -78,7 +96,10 @@ function certificateIn(data: unknown, name: string): string | undefined {
   }
 }
 
-export const encodeStampKey = (key: Uint8Array): Data => ({ key: Buffer.from(key).toString('base64') })
+const encodeStampKeys = ([key, previous]: StampKeys): Data => ({
+  key: Buffer.from(key).toString('base64'),
+  ...(previous && { previous: Buffer.from(previous).toString('base64') }),
+})
 
 /** undefined: not a key of ours. */
 export function decodeStampKeys(data: unknown): StampKeys | undefined {

@@ -19,6 +19,7 @@ import {
   BACKDATED_MS,
   type CertificateStep,
   certificateStep,
+  isSound,
   type Material,
   type Pair,
   SERVING_LIFE_MS,
@@ -39,30 +40,48 @@ export type CertificateParts = {
   readonly now: () => number
   /** false: what is due is left to another replica, as long as there is something to serve. */
   readonly mayRenew: () => boolean
+  /** What is served until now, if anything: callers still trust who signed it where all of it has to be made anew. */
+  readonly served?: () => Material | undefined
 }
 
 /** More than there are steps in a row, and than replicas that could be first. */
 const MOST_STEPS = 20
 
 /** What is to be served now; made or renewed where that is due. */
-export async function currentCertificates({ store, names, now, mayRenew }: CertificateParts): Promise<Material> {
+export async function currentCertificates(parts: CertificateParts): Promise<Material> {
+  const { store, names, now, mayRenew } = parts
+  const served = parts.served?.()
   for (let i = 0; i < MOST_STEPS; i++) {
     const found = await store.read()
-    const step = certificateStep(found?.material, names, now())
     const material = found?.material
-    if (material !== undefined && (step === undefined || (step !== 'start' && !mayRenew()))) return material
-    const made = await carriedOut(step ?? 'start', { material, names, now: now() })
+    const step = certificateStep(material, names, now())
+    const there = mayRenew() ? step === undefined && material : leftAlone({ material, served, names, now: now() })
+    if (there) return there
+    const made = await carriedOut(step ?? 'start', { material, names, now: now(), served })
     if ((await store.write(made, found?.revision)) && certificateStep(made, names, now()) === undefined) return made
   }
   throw new Trouble('certificates_contended', 'retry')
 }
 
-type Ground = { readonly material: Material | undefined; readonly names: readonly string[]; readonly now: number }
+/** What a replica serves that leaves all work to another one; undefined: there is nothing, so it has to make something. */
+function leftAlone({ material, served, names, now }: Ground): Material | undefined {
+  // what somebody spoilt is mended by whoever leads, and is served by nobody until then
+  if (material !== undefined && isSound(material, names, now)) return material
+  return served ?? (certificateStep(material, names, now) === 'start' ? undefined : material)
+}
 
-async function carriedOut(step: CertificateStep, { material, names, now }: Ground): Promise<Material> {
+type Ground = {
+  readonly material: Material | undefined
+  readonly names: readonly string[]
+  readonly now: number
+  readonly served: Material | undefined
+}
+
+async function carriedOut(step: CertificateStep, { material, names, now, served }: Ground): Promise<Material> {
   if (material === undefined || step === 'start') {
     const authority = await newAuthority(now)
-    return { authority, serving: await newServing(authority, names, now), next: undefined, previous: undefined }
+    const serving = await newServing(authority, names, now)
+    return { authority, serving, next: undefined, previous: served?.authority.cert }
   }
   switch (step) {
     case 'announce':

@@ -1,8 +1,8 @@
 /** PURE: one refusal that says everything that is missing, for whom, and the rule that would allow it. */
 import type { Permission } from '../core/permission.ts'
+import { type Person, serviceAccountOf } from '../core/person.ts'
 import { echo } from '../resources/echo.ts'
 import type { FieldProblem } from '../resources/problem.ts'
-import { type Person, serviceAccountOf } from './person.ts'
 import { GROUP } from './review-spec.ts'
 
 export type Refused = {

@@ -1,6 +1,6 @@
 /** PURE: what the API server is asked about somebody: may they grant a permission on an access namespace, may they serve a host. */
 import type { Permission } from '../core/permission.ts'
-import type { Person } from './person.ts'
+import type { Person } from '../core/person.ts'
 
 export const GROUP = 'keyward.dev'
 

@@ -8,7 +8,8 @@ export type Served = {
   readonly endpoints: Readonly<Record<string, (request: AdmissionRequest) => Promise<Answer> | Answer>>
   /** Below the timeout of the webhooks, so that the refusal is ours and says why. */
   readonly deadlineMs: number
-  readonly pause: (ms: number) => Promise<void>
+  /** Resolves early when it is to stop. */
+  readonly pause: (ms: number, stop: AbortSignal) => Promise<void>
   /** `answer`: allowed, refused, unavailable, or bad_request. */
   readonly counted: (endpoint: string, answer: string, ms: number) => void
   readonly steadyMs: () => number
@@ -31,18 +32,24 @@ export function admissionListener(served: Served): RequestListener<typeof Incomi
     const count = (answer: string) => served.counted(path, answer, served.steadyMs() - began)
     bodyOf(request)
       .then(async (body) => {
-        const parsed = body === undefined ? undefined : parseReview(body)
-        if (parsed?.ok !== true) {
+        const review = reviewIn(body)
+        if ('status' in review) {
           count('bad_request')
-          return refuse(response, 400, parsed?.problem ?? 'not JSON, or too much of it')
+          return refuse(response, review.status, review.problem)
         }
-        const answer = await bounded(act, parsed.value, served)
+        const answer = await bounded(act, review, served)
         count(answer.allowed ? 'allowed' : answer.code === 503 ? 'unavailable' : 'refused')
-        reply(response, 200, composeAnswer(parsed.value.uid, answer))
+        reply(response, 200, composeAnswer(review.uid, answer))
       })
       // a caller that went away in the middle
       .catch(() => response.destroy())
   }
+}
+
+function reviewIn(body: unknown): AdmissionRequest | { readonly status: 400 | 413; readonly problem: string } {
+  if (body === TOO_LARGE) return { status: 413, problem: `more than ${MAX_BODY_BYTES} bytes` }
+  const parsed = body === undefined ? undefined : parseReview(body)
+  return parsed?.ok === true ? parsed.value : { status: 400, problem: parsed?.problem ?? 'not JSON' }
 }
 
 /** Never a yes where something failed. */
@@ -51,10 +58,10 @@ async function bounded(
   request: AdmissionRequest,
   { deadlineMs, pause, trouble }: Served,
 ): Promise<Answer> {
-  let done = false
+  const done = new AbortController()
   const late = async (): Promise<Answer> => {
-    await pause(deadlineMs)
-    if (!done) trouble('admission_late')
+    await pause(deadlineMs, done.signal)
+    if (!done.signal.aborted) trouble('admission_late')
     return { allowed: false, code: 503, message: UNAVAILABLE }
   }
   const work = async (): Promise<Answer> => {
@@ -64,20 +71,23 @@ async function bounded(
       trouble(error instanceof Trouble ? error.code : 'admission_failed')
       return { allowed: false, code: 503, message: UNAVAILABLE }
     } finally {
-      done = true
+      done.abort()
     }
   }
+  // the first of two that are through at once wins
   const working = work()
   return Promise.race([working, late()])
 }
 
-/** undefined: not JSON, or more than there can be. */
+const TOO_LARGE = Symbol('too large')
+
+/** undefined: not JSON. */
 async function bodyOf(request: IncomingMessage): Promise<unknown> {
   const chunks: Buffer[] = []
   let bytes = 0
   for await (const chunk of request as AsyncIterable<Buffer>) {
     bytes += chunk.length
-    if (bytes > MAX_BODY_BYTES) return undefined
+    if (bytes > MAX_BODY_BYTES) return TOO_LARGE
     chunks.push(chunk)
   }
   try {

@@ -2,8 +2,8 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { z } from 'zod'
 import type { Parsed } from '../core/parsed.ts'
+import type { Person } from '../core/person.ts'
 import { isObject } from '../resources/problem.ts'
-import type { Person } from './person.ts'
 
 export type StampedKind = 'ApiKey' | 'ApiKeyClaim'
 

@@ -1,7 +1,7 @@
 /** PURE: an object's stamp as it lies in its metadata: where it belongs, how it is read, and the patch that puts it right. */
 import type { Parsed } from '../core/parsed.ts'
+import type { Person } from '../core/person.ts'
 import { isObject } from '../resources/problem.ts'
-import type { Person } from './person.ts'
 import {
   ANNOTATIONS,
   composeStamp,

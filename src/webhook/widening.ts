@@ -1,5 +1,5 @@
 /** PURE: what of a written ApiKey must be granted by whoever writes it. What only takes away needs nobody's leave. */
-import type { Cidr } from '../core/address.ts'
+import { type Cidr, isWithin } from '../core/address.ts'
 import type { Limit, Quota, RateLimit } from '../core/limit.ts'
 import type { Permission } from '../core/permission.ts'
 import type { ApiKeySpec } from '../resources/api-key.ts'
@@ -63,9 +63,6 @@ function widensList<T>(
 /** Block by block: two blocks that together are a third are not recognised as it. */
 const areWithin = (inner: readonly Cidr[], outer: readonly Cidr[]): boolean =>
   inner.every((one) => outer.some((other) => isWithin(one, other)))
-
-const isWithin = (inner: Cidr, outer: Cidr): boolean =>
-  inner.shift <= outer.shift && inner.first >> (outer.shift - inner.shift) === outer.first
 
 const rateOf = (limits: readonly Limit[]): RateLimit | undefined => limits.find((limit) => limit.kind === 'rate')
 const quotaOf = (limits: readonly Limit[]): Quota | undefined => limits.find((limit) => limit.kind === 'quota')

@@ -8,10 +8,10 @@ import { until } from '../support/until.ts'
 
 const DAY = 86_400_000
 const MINUTE = 60_000
-const SECRET = '/api/v1/namespaces/keyward-system/secrets/keyward-webhook-certificates'
+const SECRET = '/api/v1/namespaces/keyward-operator/secrets/keyward-webhook-certificates'
 
 test('of replicas that come at once one makes what all of them serve', async () => {
-  const cluster = await startCluster()
+  const cluster = await startCluster({ admission: 'elsewhere' })
   const replicas = await Promise.all([startAdmission(cluster), startAdmission(cluster), startAdmission(cluster)])
   const shown = await Promise.all(replicas.map(({ port }) => certificateAt(port)))
   expect(new Set(shown.map(({ fingerprint }) => fingerprint)).size).toBe(1)
@@ -32,7 +32,7 @@ function certificateAt(port: number, maxVersion: 'TLSv1.2' | 'TLSv1.3' = 'TLSv1.
 }
 
 test('a certificate that ends and a CA that is exchanged cost no creation, and no restart', async () => {
-  const cluster = await startCluster()
+  const cluster = await startCluster({ admission: 'elsewhere' })
   await cluster.apply('{apiVersion: v1, kind: Namespace, metadata: {name: team-web}}')
   // the operator's clock; the API server looks at the real one
   const clock = { offset: -250 * DAY }

@@ -38,7 +38,7 @@ const edit = (name: string, spec: Fields, metadata: Fields = {}) =>
 const messageOf = ({ body }: { readonly body: unknown }) => String((body as { message?: unknown }).message)
 
 beforeAll(async () => {
-  cluster = await startCluster()
+  cluster = await startCluster({ admission: 'elsewhere', denials: [/^keyward-operator delete secrets team-web\//] })
   await cluster.apply('{apiVersion: v1, kind: Namespace, metadata: {name: team-web}}')
   admission = await startAdmission(cluster)
   await until('the webhooks are called', async () =>
@@ -262,7 +262,7 @@ describe('while no webhook answers', () => {
       }
       const copied = await create(aKey('copy', {}, annotations(creator, stamp)))
       expect(copied.status).toBe(201)
-      const data = await cluster.request('GET', '/api/v1/namespaces/keyward-system/secrets/keyward-stamp-key')
+      const data = await cluster.request('GET', '/api/v1/namespaces/keyward-operator/secrets/keyward-stamp-key')
       const key = Buffer.from((data.body as { data: { key: string } }).data.key, 'base64')
       expect(stampOf('ApiKey', made, [key])).toMatchObject({ ok: true, value: { person: { username: creator } } })
       expect(stampOf('ApiKey', copied.body, [key])).toEqual({

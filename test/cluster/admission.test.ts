@@ -52,7 +52,7 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: ben@example.c
 `
 
 beforeAll(async () => {
-  cluster = await startCluster()
+  cluster = await startCluster({ admission: 'elsewhere' })
   await cluster.apply(ROLES)
   await cluster.apply('{apiVersion: v1, kind: Namespace, metadata: {name: team-web}}')
   admission = await startAdmission(cluster)

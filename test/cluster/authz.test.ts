@@ -14,6 +14,7 @@ import {
   grantKey,
   SECRETS_PATH,
 } from '../support/granted-keys.ts'
+import { aWholeCap } from '../support/make.ts'
 import { THINGS } from '../support/things.ts'
 import { until } from '../support/until.ts'
 
@@ -99,6 +100,22 @@ describe('authz on a cluster without an operator', () => {
     await authz.comesTo({ key: granted.key, method: 'POST' }, '200')
   })
 
+  test('lets a key do what the people behind it hold, says what they lost, and gives it back', async () => {
+    const granted = await grantKey(cluster, 'team/capped', BOTH)
+    const { key } = granted
+    await authz.comesTo({ key, method: 'POST' }, '200')
+    await grantAsDeclared(cluster, granted, { held: ['thing:read'], within: {} })
+    await authz.comesTo({ key, method: 'POST' }, '403 creator_access_lost')
+    expect(await authz.outcome({ key })).toBe('200')
+    // what it does not ask for any more was not lost
+    await editSpec(cluster, granted, { permissions: ['thing:read'] })
+    await authz.comesTo({ key, method: 'POST' }, '403 missing_permission')
+    await editSpec(cluster, granted, BOTH)
+    await authz.comesTo({ key, method: 'POST' }, '403 creator_access_lost')
+    await grantAsDeclared(cluster, granted)
+    await authz.comesTo({ key, method: 'POST' }, '200')
+  })
+
   test('ends a key by the clock', async () => {
     const soon = new Date(Date.now() + 2500).toISOString()
     const { key } = await grantKey(cluster, 'team/short', { expiresAt: soon })
@@ -110,7 +127,7 @@ describe('authz on a cluster without an operator', () => {
     const spec = { accessNamespace: 'acme', environment: 'production', permissions: ['thing:read'] }
     const made = await createApiKey(cluster, 'team/target', spec)
     const { uid } = made.metadata
-    const granted = { generation: 1, spec }
+    const granted = { generation: 1, spec, cap: aWholeCap(spec.permissions) }
     const at = (namespace: string) => ({ namespace, over: undefined })
     type Written = Record<string, unknown> & { metadata: Record<string, unknown> }
     const attempts: readonly [string, (written: Written) => Written, string?][] = [
@@ -132,12 +149,17 @@ describe('authz on a cluster without an operator', () => {
     for (const [, edit, namespace = 'keyward-system'] of attempts) {
       const { secret, key } = aMintedSecret('team/target', uid)
       keys.push(key)
-      const written = edit(writeDigestSecret({ secret, granted, handingTo: undefined }, at(namespace)) as Written)
+      const written = edit(
+        writeDigestSecret({ secret, granted, claimants: new Map(), handingTo: undefined }, at(namespace)) as Written,
+      )
       await expectOk(cluster, 'POST', `/api/v1/namespaces/${namespace}/secrets`, written)
     }
     const foreign = aMintedSecret('team/target', 'someone-else')
     keys.push(foreign.key)
-    const ofAnother = writeDigestSecret({ secret: foreign.secret, granted, handingTo: undefined }, at('keyward-system'))
+    const ofAnother = writeDigestSecret(
+      { secret: foreign.secret, granted, claimants: new Map(), handingTo: undefined },
+      at('keyward-system'),
+    )
     await expectOk(cluster, 'POST', SECRETS_PATH, ofAnother)
     const marker = await grantKey(cluster, 'team/after-forged')
     await authz.comesTo({ key: marker.key }, '200')
@@ -156,7 +178,11 @@ describe('authz on a cluster without an operator', () => {
     const { key } = await grantKey(cluster, 'team/followed')
     await authz.comesTo({ key }, '200')
     const rival = THINGS.slice(THINGS.indexOf('---')).replace('name: things', 'name: a-rival').replace('GET]', 'PUT]')
-    await cluster.apply(rival.replace('api.test]', 'api.test, rival.test]'))
+    // as where it came while no webhook was there, which would have refused it
+    await cluster.kubectl(['delete', 'validatingwebhookconfiguration', 'keyward'])
+    const input = rival.replace('api.test]', 'api.test, rival.test]')
+    const isLetThrough = async () => (await cluster.kubectl(['apply', '-f', '-'], { input })).status === 0
+    await until('it is let through', isLetThrough)
     await authz.comesTo({ host: 'rival.test' }, '401 missing_credential')
     expect(await authz.outcome({ key })).toBe('200')
     expect(authz.output()).toContain('it already belongs to ProtectedApi team/things')

@@ -185,6 +185,52 @@ describe('who may not', () => {
     ])
   })
 
+  test('grant what a key asks for is told the whole of it: what is missing, and the rule that would allow it', async () => {
+    await cluster.apply(`
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: granters, namespace: default}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: keyward-edit}
+subjects: [{kind: Group, apiGroup: rbac.authorization.k8s.io, name: granters}]
+`)
+    await applyKey(cluster, 'theirs')
+    const ben = ['--as', 'ben', '--as-group', 'granters']
+    await until('the binding counts', async () => (await keyward('list', ...ben)).code === 0)
+    const lacking = (verbs: string) =>
+      `{apiGroup: rbac.authorization.k8s.io, kind: User, name: "ben"}, would allow it:
+- apiGroups: [keyward.dev]
+  resources: [accessnamespaces/permissions]
+  resourceNames: ["acme-web-eu"]
+  verbs: [${verbs}]
+`
+    const made = await keyward('create', 'hers', ...NEW, ...ben)
+    // the admission of this test looks at no roles, and takes everybody for one who has none
+    const said = made.err.replace(
+      '"ben" has access to no access namespace at all: no role gives them anything to grant.\n',
+      '',
+    )
+    expect([made.code, made.out, said]).toEqual([
+      1,
+      '',
+      `keyward create: "ben" may not create ApiKey default/hers, since they may not grant this in access namespace acme-web-eu: customer:read, license:manage.
+A ClusterRole with this rule, bound by a ClusterRoleBinding to
+${lacking('"customer:read", "license:manage"')}`,
+    ])
+    const claimed = await keyward('claim', 'theirs', ...ben)
+    expect([claimed.code, claimed.out]).toEqual([1, ''])
+    expect(claimed.err).toMatch(
+      /^waiting for version 1 of theirs\nkeyward claim: "ben" may not claim the credential of ApiKey default\/theirs, since /,
+    )
+    const again = await keyward('regenerate', 'theirs', '--yes', ...ben)
+    expect([again.code, again.err]).toEqual([
+      1,
+      expect.stringMatching(/^keyward regenerate: "ben" may not widen spec\.regenerate of /),
+    ])
+    const own = [...NEW.with(1, 'acme'), ...ben]
+    expect((await keyward('create', 'hers', ...own, '--dry-run=server')).code).toBe(0)
+    expect((await keyward('suspend', 'theirs', ...ben)).code).toBe(0)
+  })
+
   test('two groups arrive as two', async () => {
     await cluster.apply(`
 apiVersion: rbac.authorization.k8s.io/v1
@@ -206,9 +252,9 @@ describe('looking', () => {
     await applyKey(cluster, 'spoiled', { displayName: 'red \u202e' })
     await untilReady(cluster, 'spoiled', 'AwaitingClaim')
     const { code, out } = await keyward('list')
-    expect([code, out.split('\n')[0]]).toEqual([
+    expect([code, out.split('\n')[0]?.split(/ {3,}/)]).toEqual([
       0,
-      'NAME        ID                     ENVIRONMENT   ACCESS NAMESPACE   PERMISSIONS                     LIMITS   STATUS    LAST USED   EXPIRES',
+      ['NAME', 'ID', 'ENVIRONMENT', 'ACCESS NAMESPACE', 'PERMISSIONS', 'LIMITS', 'STATUS', 'LAST USED', 'EXPIRES'],
     ])
     expect(out).toMatch(
       /^shop +kw_prod_\S+ +production +acme-web-eu +customer:read, license:manage +600\/1m +Active +never$/m,
@@ -232,6 +278,49 @@ describe('looking', () => {
       1,
       'keyward get: there is no ApiKey nobody in the Kubernetes namespace default; see: keyward list -n default, or -A for all namespaces\n',
     ])
+  })
+})
+
+describe('explain', () => {
+  const asked = (...more: readonly string[]) =>
+    keyward('explain', '--host', 'shop.test', '--path', '/customers', '--key', ...more)
+
+  test('by name and by key ID says which rule answers, and why', async () => {
+    await cluster.apply(`
+apiVersion: keyward.dev/v1alpha1
+kind: ProtectedApi
+metadata: {name: shop, namespace: default}
+spec:
+  environments: [{name: production, hosts: [shop.test]}]
+  routes:
+    - {methods: [GET], path: /customers, permission: "customer:read"}
+    - {methods: [POST], path: /customers, permission: "customer:write"}
+---
+apiVersion: keyward.dev/v1alpha1
+kind: ApiKey
+metadata: {name: explained, namespace: default}
+spec: {accessNamespace: acme, environment: production, permissions: ["customer:read"]}
+`)
+    expect((await asked('explained')).out).toContain('401 invalid_key\n')
+    expect((await keyward('claim', 'explained')).code).toBe(0)
+    const { status } = await untilReady(cluster, 'explained', 'Active')
+    const allowed = await asked(status?.keyId ?? '')
+    expect([allowed.code, allowed.out.split('\n').slice(0, 3)]).toEqual([
+      0,
+      ['200 allowed', '  api          default/shop (production)', '  route        spec.routes[0] GET /customers'],
+    ])
+    const denied = JSON.parse((await asked('explained', '--method', 'POST', '-o', 'json')).out) as object
+    expect(denied).toMatchObject({ answer: 'missing_permission', status: 403 })
+  })
+
+  test('to somebody who may see little says what that leaves open', async () => {
+    const viewer = ['--as', 'vera', '--as-group', 'qa']
+    const seen = await asked('explained', ...viewer)
+    expect([seen.code, seen.out.split('\n')[0]]).toEqual([0, 'undecided'])
+    expect(seen.out).toContain('you may not list the AccessNamespaces')
+    expect((await asked('explained', ...viewer, '--method', 'POST')).out).toContain('403 missing_permission\n')
+    const other = await asked('explained', ...viewer, '--host', 'other.test')
+    expect([other.code, other.err]).toEqual([1, expect.stringContaining('you may not list those of others')])
   })
 })
 

@@ -18,7 +18,7 @@ type Cause = { readonly field: string; readonly message: string }
 
 let cluster: Cluster
 beforeAll(async () => {
-  cluster = await startCluster()
+  cluster = await startCluster({ admission: 'none' })
   await cluster.request('POST', '/api/v1/namespaces', { metadata: { name: 'team-web' } })
   await until('the kinds are served', async () => (await cluster.request('GET', `${pathOf(aKey())}`)).status === 200)
 })

@@ -8,7 +8,7 @@ import { type RealApi, realApi } from '../support/real-api.ts'
 let api: RealApi
 
 beforeAll(async () => {
-  api = await realApi(await startCluster(), false)
+  api = await realApi(await startCluster({ admission: 'none' }), false)
 })
 afterAll(() => api.close())
 

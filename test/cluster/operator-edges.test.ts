@@ -10,6 +10,7 @@ import { askedBy, auditMark, OPERATOR, writesIn } from '../support/audit.ts'
 import { claim } from '../support/claimant.ts'
 import { type Cluster, startCluster } from '../support/cluster.ts'
 import { applyKey, conditionOf, editKey, eventsOf, getKey, keptOf, untilReady } from '../support/cluster-keys.ts'
+import { trustedPeople } from '../support/fake-people.ts'
 import { startOperator } from '../support/operator.ts'
 import { type RealApi, realApi } from '../support/real-api.ts'
 import { until } from '../support/until.ts'
@@ -17,7 +18,7 @@ import { until } from '../support/until.ts'
 let cluster: Cluster
 let real: RealApi
 beforeAll(async () => {
-  cluster = await startCluster()
+  cluster = await startCluster({ denials: [/^keyward-operator get (apikeys|nokeys) default\/nobody$/] })
   real = await realApi(cluster, true)
 })
 afterAll(() => real.close())
@@ -39,7 +40,10 @@ async function portAhead(aheadMs = 0) {
     stop.abort()
     await running
   })
-  const port = makeClusterKeyPort({ client, namespace, caches, events: { note: () => {} }, nowMs, uuid: randomUUID })
+  const port = makeClusterKeyPort({
+    ...{ client, namespace, caches, people: trustedPeople, events: { note: () => {} }, nowMs },
+    uuid: randomUUID,
+  })
   const random = (count: number) => randomBytes(count)
   return {
     clock,
@@ -130,6 +134,8 @@ describe('an ApiKey that can not be read', () => {
     await untilReady(cluster, 'spoilt', 'Active')
     const before = await keptOf(cluster, 'spoilt')
     await loosen('apikeys.keyward.dev')
+    // whoever makes something is stamped as ever, and nobody looks at what they make
+    await cluster.kubectl(['delete', 'validatingwebhookconfiguration', 'keyward'])
     await until('the definition takes anything', async () => {
       const path = '/apis/keyward.dev/v1alpha1/namespaces/default/apikeys/spoilt?dryRun=All'
       const { status } = await cluster.request('PATCH', path, { spec: BAD }, 'application/merge-patch+json')

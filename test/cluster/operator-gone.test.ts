@@ -57,10 +57,11 @@ test('all of Keyward is uninstalled with keys still there, and nothing is stuck'
   await applyKey(cluster, 'last', { delivery: { secretName: 'last' } })
   await untilReady(cluster, 'last', 'Active')
   expect(await operator.stop()).toBe(0)
-  expect((await cluster.kubectl(['delete', '--wait=true', '--timeout=60s', '-f', 'crds', '-f', 'deploy'])).status).toBe(
-    0,
-  )
-  expect(await isGone('/api/v1/namespaces/keyward-system')).toBe(true)
+  const remove = () => cluster.kubectl(['delete', '--wait=true', '--timeout=60s', '-f', 'crds', '-f', 'deploy'])
+  const namespaces = ['keyward-system', 'keyward-operator']
+  await cluster.kubectl(['annotate', 'namespace', ...namespaces, 'keyward.dev/allow-deletion=yes'])
+  expect((await remove()).stderr).toBe('')
+  for (const name of namespaces) expect(await isGone(`/api/v1/namespaces/${name}`)).toBe(true)
   // the garbage collector takes what the keys owned
   await until('the Secret is gone', () => isGone('/api/v1/namespaces/default/secrets/last'), 60_000)
 })

@@ -6,6 +6,7 @@ import { type Cluster, startCluster } from '../support/cluster.ts'
 import {
   applyKey,
   conditionOf,
+  deleteKey,
   editKey,
   eventsOf,
   getKey,
@@ -51,8 +52,13 @@ describe('a claim', () => {
     expect(table.stdout).toMatch(new RegExp(`${id}.*Active`))
   })
 
-  test('of a key that is there only later is denied, and so is one of a key that there never is', async () => {
-    const early = await claim(cluster, { apiKey: 'nobody' })
+  test('of a key that there is not is refused, and one of a key that went before it was answered is denied', async () => {
+    await expect(claim(cluster, { apiKey: 'nobody' })).rejects.toThrow('there is no such ApiKey in default')
+    operator.process.signal('SIGSTOP')
+    await applyKey(cluster, 'gone')
+    const early = await claim(cluster, { apiKey: 'gone' })
+    await deleteKey(cluster, 'gone')
+    operator.process.signal('SIGCONT')
     expect(await early.outcome()).toBe('KeyNotFound')
     const events = await until('the denial is told', async () => {
       const found = (await eventsOf(cluster)).filter(({ reason }) => reason === 'KeyNotFound')

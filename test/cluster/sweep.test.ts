@@ -241,11 +241,17 @@ describe('the operator', () => {
     expect(asked().filter(({ code }) => code === 401 || code === 403)).toEqual([])
   })
 
-  test('reads no Secret outside its own Kubernetes namespace', () => {
-    const elsewhere = asked().filter(
-      ({ resource, namespace }) => resource === 'secrets' && namespace !== 'keyward-system',
-    )
-    expect([...new Set(elsewhere.map(({ verb }) => verb))].sort()).toEqual(['create', 'patch'])
+  test('reads no Secret outside its own two Kubernetes namespaces, and in one of them two by name', () => {
+    const secrets = asked().filter(({ resource }) => resource === 'secrets')
+    const verbsIn = (isThere: (namespace: string) => boolean) =>
+      [...new Set(secrets.filter(({ namespace = '' }) => isThere(namespace)).map(({ verb }) => verb))].sort()
+    expect(verbsIn((namespace) => !namespace.startsWith('keyward-'))).toEqual(['create', 'patch'])
+    expect(verbsIn((namespace) => namespace === 'keyward-operator')).toEqual(['create', 'get'])
+    const own = secrets.filter(({ namespace, verb }) => namespace === 'keyward-operator' && verb === 'get')
+    expect([...new Set(own.map(({ name }) => name))].sort()).toEqual([
+      'keyward-stamp-key',
+      'keyward-webhook-certificates',
+    ])
   })
 
   test('has no right to get, list, watch or replace one there, though it may patch those whose names it knows', async () => {

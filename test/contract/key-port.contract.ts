@@ -104,7 +104,7 @@ export const keyPortContract = (name: string, fresh: () => Promise<Home>) =>
         workloadSecret: undefined,
         granting: undefined,
         freshKeyId: expect.stringMatching(/^kw_prod_[0-9A-Za-z]{12}$/),
-        people: { createdBy: 'standalone', held: undefined },
+        people: { createdBy: 'standalone', cap: undefined, lost: [], unattested: undefined },
         taken: { keyId: undefined, digest: undefined },
         reported: parseReported(undefined),
         ...home.shows,
@@ -372,6 +372,7 @@ export const keyPortContract = (name: string, fresh: () => Promise<Home>) =>
         createdBy: { username: 'standalone' },
         permissions: ['a:b'],
         permissionsSummary: 'a:b',
+        withheld: undefined,
         limitsSummary: undefined,
         credential: undefined,
         observedGeneration: 1,
@@ -394,8 +395,9 @@ export const keyPortContract = (name: string, fresh: () => Promise<Home>) =>
           conditions: [],
         },
         keyId: 'kw_prod_mmmmmmmmmmmm',
+        withheld: [],
         conditions: [],
       })
-      expect(other.reported).toEqual({ whole: undefined, keyId: undefined, conditions: [] })
+      expect(other.reported).toEqual(parseReported(undefined))
     })
   })

@@ -122,6 +122,15 @@ describe('one resource that the path names', () => {
     )
     expect(reach(ONE, { accessNamespace: 'acme-web-eu', heldWithin, id: 'eu-1' })).toBe('all')
   })
+
+  test('within asks no further where they hold it everywhere, and not beyond the namespace of the key', () => {
+    const heldWithin = new Map([['workspace:write', 'everywhere' as const]])
+    expect(reach(ONE, { accessNamespace: 'acme-web', heldWithin, id: 'us-1' })).toBe('all')
+    expect(reach(ONE, { accessNamespace: 'globex-web', heldWithin, id: 'us-1' })).toBe('outside')
+    expect(reach({ ...ONE, permission: 'other:write' }, { accessNamespace: 'acme-web', heldWithin, id: 'us-1' })).toBe(
+      'outside',
+    )
+  })
 })
 
 test('a list within shows what the people behind the key hold there themselves', () => {
@@ -129,6 +138,10 @@ test('a list within shows what the people behind the key hold there themselves',
   const heldWithin = new Map([['workspace:read', new Set(['acme-web-us', 'globex-web-eu'])]])
   expect(reach(route, { accessNamespace: 'acme-web', heldWithin })).toEqual(['acme-web-us'])
   expect(reach(route, { accessNamespace: 'acme-web', heldWithin: new Map() })).toEqual([])
+  const everywhere = new Map([['workspace:read', 'everywhere' as const]])
+  expect(reach(route, { accessNamespace: 'acme-web', heldWithin: everywhere })).toEqual(
+    reach(route, { accessNamespace: 'acme-web', heldWithin: undefined }),
+  )
 })
 
 describe('creating, where a route names a resource and no id', () => {

@@ -34,3 +34,13 @@ test('a clock that steps back neither grants more nor refuses for long', () => {
   passUs(-500_000)
   expect(limiter.spend('a', limits)).toMatchObject({ ok: false, retryUs: 500_000 })
 })
+
+test('a clock that was set back keeps no bucket for longer than its limit lasts', () => {
+  const { limiter, passUs } = fresh()
+  const limits: readonly Limit[] = [{ kind: 'rate', requests: 10, perUs: 1_000_000, burst: 10 }]
+  passUs(-24 * 3_600_000_000)
+  limiter.spend('a', limits)
+  passUs(SWEEP_EVERY_US + 1_000_000)
+  limiter.spend('another', limits)
+  expect(limiter.size()).toBe(1)
+})

@@ -278,3 +278,11 @@ test('a clock that is set back takes nothing from anybody for long', () => {
   pass(-3_600_000_000)
   expect(all([limit])).toBe(25)
 })
+
+test('what is told in the moment in which others are forgotten is remembered', () => {
+  const { shares, pass } = cluster(1)
+  const [share] = shares
+  pass(MINUTE_US + 1)
+  share?.told('a', leftOf(rate(100), 0, MINUTE_US))
+  expect(share?.size()).toBe(1)
+})

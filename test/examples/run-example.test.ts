@@ -75,10 +75,14 @@ describe('make run', () => {
 })
 
 describe('where it can not start it says precisely why', () => {
-  test('a port is taken', async () => {
+  test.each([
+    [8080, 'the protected API'],
+    [8088, "the API of Keyward's objects"],
+    [9001, 'the gRPC check'],
+  ])('port %i is taken', async (port, what) => {
     const slot = await takeSlot()
     slots.push(slot)
-    const other = createServer().listen(8080 + slot.offset, '127.0.0.1')
+    const other = createServer().listen(port + slot.offset, '127.0.0.1')
     const child = spawn(process.execPath, [SCRIPT, 'licensing', '--port-offset', String(slot.offset)])
     let err = ''
     child.stderr.on('data', (chunk) => {
@@ -90,7 +94,7 @@ describe('where it can not start it says precisely why', () => {
     expect(code).toBe(1)
     expect(err).toBe(
       "Can't start:\n" +
-        `  port ${8080 + slot.offset} of 127.0.0.1, for the protected API: another process listens on it\n` +
+        `  port ${port + slot.offset} of 127.0.0.1, for ${what}: another process listens on it\n` +
         `  end what listens there, or move all ports up: make run PORT_OFFSET=${slot.offset + 100}\n`,
     )
   })

@@ -10,6 +10,7 @@ import { makeTurns } from '../../src/kube/turns.ts'
 import { aKeyId, aSecret, aVersion, NOON, NOT_ARRIVED } from '../operator/make.ts'
 import { testJwk } from '../support/cluster-home.ts'
 import { fakeApiServer } from '../support/fake-api-server.ts'
+import { MAKER, trustedPeople } from '../support/fake-people.ts'
 
 const MINUTE = 60_000
 const REF = { namespace: 'team', name: 'main' }
@@ -32,7 +33,7 @@ async function aPort(spec: object = UNREADABLE, around = (client: KubeClient): K
     onTrouble: () => {},
   })
   const port = makeClusterKeyPort({
-    ...{ client, namespace: 'keyward-system', caches, nowMs, events: { note: () => {} } },
+    ...{ client, namespace: 'keyward-system', caches, nowMs, events: { note: () => {} }, people: trustedPeople },
     uuid: randomUUID,
   })
   const post = (resource: typeof CLAIMS, name: string, object: object) =>
@@ -110,7 +111,7 @@ test('a claim to which a version is on its way stays, since only it can tell whe
   await home.claim('a')
   const { uid } = home.key.metadata
   await home.port.observe(REF)
-  const recipient = { kind: 'claim', claim: 'a', claimant: 'unrecorded' } as const
+  const recipient = { kind: 'claim', claim: 'a', claimant: MAKER } as const
   const attempt = await home.port.openAttempt({ ref: REF, uid, over: undefined, recipient, grant: undefined })
   const current = aVersion(1, '1', NOT_ARRIVED)
   await attempt.storeDigest(aSecret({ uid, name: 'team/main', keyId: aKeyId('m'), current }))

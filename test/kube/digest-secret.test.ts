@@ -11,12 +11,15 @@ import type { KubeObject } from '../../src/kube/objects.ts'
 import { aKeyId, aSecret } from '../operator/make.ts'
 
 const KEY_ID = aKeyId('m')
-const granted = { generation: 3, spec: { permissions: ['a:b'], state: 'Active' } }
+const cap = { held: ['a:b'], within: { 'a:b': ['acme-web'], 'a:c': 'everywhere' } } as const
+const granted = { generation: 3, spec: { permissions: ['a:b'], state: 'Active' }, cap }
+const person = { username: 'ben', uid: 'u-1', groups: ['devs'], extra: { scopes: ['a'] } }
+const claimants = new Map([[1, { person, at: 1_795_348_800_000 }]])
 const handingTo = { kind: 'claim', name: 'main-1', uid: 'claim-uid', claimant: 'ben' } as const
 
 const stored = (over: Partial<Parameters<typeof writeDigestSecret>[0]> = {}): KubeObject => {
   const written = writeDigestSecret(
-    { secret: aSecret(), granted, handingTo, ...over },
+    { secret: aSecret(), granted, claimants, handingTo, ...over },
     { namespace: 'own', over: undefined },
   )
   const metadata = {
@@ -66,21 +69,21 @@ describe('what was written', () => {
       keyId: 'kw_prod_mmmmmmmmmmmm',
       apiKeyName: 'default/main',
       createdAt: '2026-11-22T12:00:00Z',
-      read: { ok: true, value: { secret: aSecret(), granted, handingTo } },
+      read: { ok: true, value: { secret: aSecret(), granted, claimants, handingTo } },
     })
   })
 
   test('goes over the one that was read and no other', () => {
     const over = { name: 'x', uid: 'secret-uid', resourceVersion: '7' }
     const { metadata } = writeDigestSecret(
-      { secret: aSecret(), granted, handingTo: undefined },
+      { secret: aSecret(), granted, claimants, handingTo: undefined },
       { namespace: 'own', over },
     )
     expect(metadata).toMatchObject({ uid: 'secret-uid', resourceVersion: '7' })
   })
 
   test('says that it is ours, of which type, and holds nothing but digests', () => {
-    const { type, metadata, data } = stored({ granted: undefined, handingTo: undefined })
+    const { type, metadata, data } = stored({ granted: undefined, claimants: new Map(), handingTo: undefined })
     expect({ type, labels: metadata.labels, annotations: metadata.annotations }).toEqual({
       type: 'keyward.dev/key-digest',
       labels: { 'app.kubernetes.io/managed-by': 'keyward', 'keyward.dev/api-key-uid': 'uid-1' },
@@ -109,6 +112,7 @@ describe('a digest Secret is not read', () => {
       'its label keyward.dev/api-key-uid says another uid',
     ],
     ['without data', { ...stored(), data: undefined }, 'record: not JSON'],
+    ['with claimants that we did not write', withData(stored(), { claimants: btoa('[]') }), 'claimants: not as'],
     ['with a record that we did not write', withData(stored(), { record: btoa('{}') }), 'record: format'],
   ])('%s', (_what, object, problem) => {
     expect(problemOf(readDigestSecret(object))).toContain(problem)
@@ -125,6 +129,10 @@ test.each([
   ['a list', btoa('[]')],
   ['no spec', btoa('{"generation":1}')],
   ['no text', 7],
+  ['without a cap', btoa('{"generation":1,"spec":{}}')],
+  ['with half a cap', btoa('{"generation":1,"spec":{},"cap":{"held":["a:b"]}}')],
+  ['with a cap that holds no words', btoa('{"generation":1,"spec":{},"cap":{"held":[7],"within":{}}}')],
+  ['with places that are none', btoa('{"generation":1,"spec":{},"cap":{"held":[],"within":{"a:b":"here"}}}')],
 ])('a grant that is %s is none: the key opens nothing', (_what, grant) => {
   const { read } = readDigestSecret(withData(stored(), { granted: grant }))
   expect(read.ok && read.value.granted).toBeUndefined()

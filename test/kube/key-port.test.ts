@@ -9,6 +9,7 @@ import type { ApiKeyStatus } from '../../src/resources/key-status.ts'
 import { aRun, once, REF } from '../operator/crash-scenarios.ts'
 import { aKeyId, anApiKey, aSecret, aVersion, HOUR, IMPORTED, NOON, NOT_ARRIVED, WORKLOAD } from '../operator/make.ts'
 import { type FakeClusterHome, fakeClusterHome } from '../support/fake-cluster-home.ts'
+import { MAKER } from '../support/fake-people.ts'
 
 const KEY = '/apis/keyward.dev/v1alpha1/namespaces/default/apikeys/main'
 const CLAIMS = '/apis/keyward.dev/v1alpha1/namespaces/default/apikeyclaims'
@@ -72,6 +73,19 @@ describe('what is granted', () => {
     await once(run)
     expect(await grantedOf(home)).toMatchObject({ generation: 2, spec: { permissions: ['customer:write'] } })
     expect((await home.secretOf('uid-1'))?.current, 'the credential stays').toEqual(before)
+  })
+
+  test('says how far the people behind it go, and whoever claimed it is written down beside the digest', async () => {
+    const { home } = await settled()
+    expect(await grantedOf(home)).toMatchObject({ cap: { held: ['license:manage', 'customer:read'] } })
+    const { data } = await theDigestSecret(home)
+    const claimants = JSON.parse(atob((data as { claimants: string }).claimants))
+    expect(claimants).toMatchObject({ 1: { person: { username: MAKER } } })
+  })
+
+  test('has nobody beside the digest where it went to a workload', async () => {
+    const { home } = await settled({ delivery: WORKLOAD })
+    expect(Object.keys((await theDigestSecret(home)).data as object).sort()).toEqual(['granted', 'record'])
   })
 
   test('is written anew where nothing readable stands there', async () => {
@@ -295,7 +309,7 @@ describe('claims', () => {
       ref: REF,
       uid: 'uid-1',
       over: undefined,
-      recipient: { kind: 'claim', claim: name, claimant: 'unrecorded' },
+      recipient: { kind: 'claim', claim: name, claimant: MAKER },
       grant: undefined,
     })
     await attempt.storeDigest(aSecret({ current: { ...aVersion(1, '1', NOT_ARRIVED), digest: digestOf(credential) } }))
@@ -304,7 +318,7 @@ describe('claims', () => {
     await home.claim(REF)
     await once(run)
     const { current } = (await home.secretOf('uid-1')) ?? {}
-    expect(current).toMatchObject({ digest: digestOf(credential), claimedBy: 'unrecorded', claimedAt: NOON - HOUR })
+    expect(current).toMatchObject({ digest: digestOf(credential), claimedBy: MAKER, claimedAt: NOON - HOUR })
     expect(await home.lines()).toEqual([])
   })
 
@@ -318,7 +332,7 @@ describe('claims', () => {
       ref: REF,
       uid: 'uid-1',
       over: undefined,
-      recipient: { kind: 'claim', claim: first, claimant: 'unrecorded' },
+      recipient: { kind: 'claim', claim: first, claimant: MAKER },
       grant: undefined,
     })
     await attempt.storeDigest(aSecret({ current: { ...aVersion(1, '1', NOT_ARRIVED), digest: digestOf(credential) } }))
@@ -339,7 +353,7 @@ describe('claims', () => {
         ref: REF,
         uid: 'uid-1',
         over,
-        recipient: { kind: 'claim', claim, claimant: 'unrecorded' },
+        recipient: { kind: 'claim', claim, claimant: MAKER },
         grant: undefined,
       }) as const
     const credential = composeCredential(aKeyId('m'), new Uint8Array(RANDOM_BYTES).fill(1))

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import type { Cap, HeldAt } from '../../src/core/cap.ts'
 import { digestOf, formatDigest } from '../../src/core/credential.ts'
 import { makeKeyIndex } from '../../src/enforce/key-index.ts'
 import { writeDigestSecret } from '../../src/kube/digest-secret.ts'
@@ -7,7 +8,7 @@ import { makeKeySource } from '../../src/kube/key-source.ts'
 import type { KubeObject } from '../../src/kube/objects.ts'
 import { makeSetAside } from '../../src/kube/set-aside.ts'
 import type { KeySecret } from '../../src/resources/key-secret.ts'
-import { aCredential, NOON } from '../support/make.ts'
+import { aCredential, aWholeCap, NOON } from '../support/make.ts'
 
 const SPEC = { accessNamespace: 'acme', environment: 'production', permissions: ['thing:read', 'thing:write'] }
 type Spec = Readonly<Record<string, unknown>>
@@ -39,9 +40,10 @@ function aCluster(nowMs = () => NOON) {
     secret: KeySecret,
     edit: (object: KubeObject) => KubeObject = (same) => same,
     granted: Spec = SPEC,
+    cap: Cap = aWholeCap(SPEC.permissions),
   ) => {
     const written = writeDigestSecret(
-      { secret, granted: { generation: 1, spec: granted }, handingTo: undefined },
+      { secret, granted: { generation: 1, spec: granted, cap }, claimants: new Map(), handingTo: undefined },
       { namespace: 'keyward-system', over: undefined },
     ) as KubeObject
     const metadata = { ...written.metadata, creationTimestamp: '2026-11-22T12:00:00Z', uid: 's', resourceVersion: '1' }
@@ -119,6 +121,13 @@ describe('a key on a cluster', () => {
     [
       'no word of what was granted',
       (object: KubeObject) => ({ ...object, data: { record: objectData(object).record } }),
+    ],
+    [
+      'no word of how far the people behind the key go',
+      (object: KubeObject) => ({
+        ...object,
+        data: { record: objectData(object).record, granted: btoa(JSON.stringify({ generation: 1, spec: SPEC })) },
+      }),
     ],
     ['no record', (object: KubeObject) => ({ ...object, data: {} })],
   ])('opens nothing by a Secret with %s, which is told of and not in the way of others', (_what, edit) => {
@@ -216,6 +225,57 @@ describe('a key on a cluster', () => {
     expect(keys.find(digest)).toBeDefined()
     declare('team/main', 'u-1', spec('another'))
     expect(keys.find(digest)).toBeUndefined()
+  })
+})
+
+describe('the people behind a key', () => {
+  const heldBy = (held: readonly string[], within: Cap['within'] = {}) => {
+    const cluster = aCluster()
+    const { secret, digest } = aSecret('team/main', 'u-1')
+    const write = (cap: Cap) => cluster.write(secret, (same) => same, SPEC, cap)
+    write({ held, within })
+    cluster.declare('team/main', 'u-1')
+    return { ...cluster, write, record: () => cluster.keys.find(digest)?.record }
+  }
+
+  test('leave of what it asks for what they hold, from the moment that the Secret says so, and give it back', () => {
+    const { record, write } = heldBy(['thing:read'])
+    expect([record()?.asked, record()?.held]).toEqual([['thing:read', 'thing:write'], ['thing:read']])
+    write({ held: [], within: {} })
+    expect([record()?.asked, record()?.held]).toEqual([['thing:read', 'thing:write'], []])
+    write({ held: ['thing:read', 'thing:write'], within: {} })
+    expect(record()?.held).toEqual(['thing:read', 'thing:write'])
+  })
+
+  test('leave no more than its ApiKey still asks for', () => {
+    const { record, declare } = heldBy(['thing:read', 'thing:write'])
+    declare('team/main', 'u-1', { ...SPEC, permissions: ['thing:write'] })
+    expect([record()?.asked, record()?.held]).toEqual([['thing:write'], ['thing:write']])
+  })
+
+  test('say where inside its access namespace they hold what', () => {
+    const { record } = heldBy(['thing:read'], { 'thing:read': ['acme-eu', 'acme-us'], 'thing:write': 'everywhere' })
+    expect(record()?.heldWithin).toEqual(
+      new Map<string, HeldAt>([
+        ['thing:read', new Set(['acme-eu', 'acme-us'])],
+        ['thing:write', 'everywhere'],
+      ]),
+    )
+  })
+
+  test('are held once for all keys of which they leave the same', () => {
+    const { keys, declare, write } = aCluster()
+    const records = ['a', 'b', 'c'].map((own, i) => {
+      const { secret, digest } = aSecret(`team/${own}`, `u-${own}`)
+      const places = i === 2 ? ['acme-us'] : ['acme-eu']
+      write(secret, (same) => same, SPEC, { held: ['thing:read', 'thing:write'], within: { 'thing:read': places } })
+      declare(`team/${own}`, `u-${own}`)
+      return keys.find(digest)?.record
+    })
+    const [a, b, c] = records
+    expect(a?.heldWithin).toBeDefined()
+    expect([a?.heldWithin === b?.heldWithin, a?.heldWithin === c?.heldWithin]).toEqual([true, false])
+    expect(records.every((record) => record?.held === a?.asked)).toBe(true)
   })
 })
 

@@ -5,6 +5,7 @@ import { Plaintext } from '../../src/core/plaintext.ts'
 import { aRun, REF } from '../operator/crash-scenarios.ts'
 import { aKeyId, anApiKey, aSecret, aVersion, NOT_ARRIVED, TO_WORKLOAD, WORKLOAD } from '../operator/make.ts'
 import { fakeClusterHome } from '../support/fake-cluster-home.ts'
+import { MAKER } from '../support/fake-people.ts'
 import { contest, onlyTheStoredOneWasDelivered } from '../support/two-leaders.ts'
 
 const WRITES = Array.from({ length: 20 }, (_, write) => write)
@@ -80,9 +81,7 @@ test.each([
     const home = await fakeClusterHome('nothing')
     await home.declare(anApiKey(spec), 'uid-1')
     const recipient =
-      'delivery' in spec
-        ? TO_WORKLOAD
-        : ({ kind: 'claim', claim: await home.claim(REF), claimant: 'ben@example.com' } as const)
+      'delivery' in spec ? TO_WORKLOAD : ({ kind: 'claim', claim: await home.claim(REF), claimant: MAKER } as const)
     const [slow, quick] = [await home.leader(), await home.leader()]
     const opening = { ref: REF, uid: 'uid-1', recipient, grant: undefined }
     const credential = composeCredential(aKeyId('m'), new Uint8Array(RANDOM_BYTES).fill(1))

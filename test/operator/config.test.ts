@@ -33,3 +33,29 @@ test.each(['1s', '6m', '15', '1.5s', '15000ms'])('a Lease of %s is refused', (le
 test('an identity with what no Lease can hold is refused', () => {
   expect(load({ identity: 'a b' })).toMatchObject({ ok: false })
 })
+
+test('webhooks are called by their Service, drained for 3 s, and groups count for ever', () => {
+  const loaded = load({})
+  expect(loaded).toMatchObject({ ok: true, config: { operatorNamespace: 'keyward-operator', drain: 3000 } })
+  expect(loaded.ok && [loaded.config.webhookHosts, loaded.config.maxAttestationAge]).toEqual([undefined, undefined])
+})
+
+test('what they are called by besides, and for how long groups count, is read', () => {
+  expect(
+    load({ webhookHosts: '127.0.0.1, hooks.example.com,::1', maxAttestationAge: '30d', drain: '0s' }),
+  ).toMatchObject({
+    ok: true,
+    config: { webhookHosts: ['127.0.0.1', 'hooks.example.com', '::1'], maxAttestationAge: 2_592_000_000, drain: 0 },
+  })
+})
+
+test.each<[string, Readonly<Record<string, string>>, string]>([
+  ['a URL', { webhookHosts: 'https://127.0.0.1' }, 'DNS names and IP addresses, with a comma between two'],
+  ['no name', { webhookHosts: 'a.example.com,' }, 'DNS names and IP addresses, with a comma between two'],
+  ['longer than a stop may take', { drain: '7s' }, 'a whole number of seconds from 0s to 6s, such as 3s'],
+  ['minutes', { maxAttestationAge: '90m' }, 'a whole number of hours or days, such as 12h or 30d'],
+  ['no folder', { webhookCertificate: '/nowhere/at/all' }, 'a folder with tls.crt and tls.key is needed'],
+])('%s is refused', (_what, flags, right) => {
+  const loaded = load(flags)
+  expect(loaded.ok ? [] : loaded.problems).toEqual([expect.stringContaining(right)])
+})

@@ -1,6 +1,6 @@
 /** Valid keys, secrets, claims and worlds for tests, which name only what matters to them. */
 import { type Digest, type KeyId, parseDigest, parseKeyId } from '../../src/core/credential.ts'
-import type { Recipient, WaitingClaim, World } from '../../src/operator/world.ts'
+import type { People, Recipient, WaitingClaim, World } from '../../src/operator/world.ts'
 import type { ApiKey, ApiKeySpec } from '../../src/resources/api-key.ts'
 import type { CurrentDigest, KeySecret } from '../../src/resources/key-secret.ts'
 import { parseReported } from '../../src/resources/key-status.ts'
@@ -78,12 +78,26 @@ export const aClaim = (name: string, claim: Partial<WaitingClaim> = {}): Waiting
   claimant: 'ben@example.com',
   version: undefined,
   dueWhenMade: undefined,
+  unattested: undefined,
+  cap: undefined,
   objection: undefined,
   delivered: undefined,
   ...claim,
 })
 
 export const claimOf = (name: string): Recipient => ({ kind: 'claim', claim: name, claimant: 'ben@example.com' })
+
+/** Ana made the key, and nobody caps it. */
+export const somePeople = (people: Partial<People> = {}): People => ({
+  createdBy: 'ana@example.com',
+  cap: undefined,
+  lost: [],
+  unattested: undefined,
+  ...people,
+})
+
+/** People who hold this of what a key asks for. */
+export const holding = (...held: readonly string[]): Partial<People> => ({ cap: { held, within: {} } })
 
 type WorldParts = Partial<Omit<World, 'declared' | 'reported'>> & {
   readonly spec?: Partial<ApiKeySpec>
@@ -108,7 +122,7 @@ export const aWorld = ({ spec, secret, tombstoned, reported, gone, deleting, ...
   workloadSecret: undefined,
   granting: undefined,
   freshKeyId: secret === undefined ? aKeyId('f') : undefined,
-  people: { createdBy: 'ana@example.com', held: undefined },
+  people: somePeople(),
   taken: { keyId: undefined, digest: undefined },
   reported: parseReported(reported),
   ...rest,

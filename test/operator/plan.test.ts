@@ -1,6 +1,6 @@
 /** What is to be done next, as a table: a world on the left, the steps on the right. */
 import { describe, expect, test } from 'vitest'
-import { inForceAt, plan, type Step } from '../../src/operator/plan.ts'
+import { inForceAt, plan, type Step, toBeGranted } from '../../src/operator/plan.ts'
 import type { World } from '../../src/operator/world.ts'
 import {
   aClaim,
@@ -13,10 +13,12 @@ import {
   claimOf,
   DAY,
   HOUR,
+  holding,
   IMPORTED,
   NEW_KEYS,
   NOON,
   NOT_ARRIVED,
+  somePeople,
   TO_WORKLOAD,
   WORKLOAD,
 } from './make.ts'
@@ -414,11 +416,6 @@ const CLAIMS: readonly Row[] = [
     aWorld({ secret: ready, claims: [aClaim('a', { objection: 'InvalidKey' }), aClaim('b')] }),
     [wins('b'), denied('a', 'InvalidKey')],
   ],
-  [
-    'who may not, does not win',
-    aWorld({ secret: ready, claims: [aClaim('a', { objection: 'NotPermitted' })] }),
-    [denied('a', 'NotPermitted')],
-  ],
   ['a version is claimed once', aWorld({ secret: aSecret(), claims: [aClaim('b')] }), [denied('b', 'AlreadyClaimed')]],
   [
     'a claim of the version that is due wins',
@@ -489,7 +486,54 @@ const CLAIMS: readonly Row[] = [
   ],
 ]
 
-const TABLE = [...FIRST_VERSION, ...REGENERATE, ...OVERLAP, ...ROTATION, ...IMPORT, ...END, ...CLAIMS]
+const NOBODY = somePeople({ createdBy: 'unrecorded', unattested: 'it was not stamped' })
+
+const UNATTESTED: readonly Row[] = [
+  ['a key that nobody is known to have made gets not even a key ID', aWorld({ people: NOBODY }), []],
+  ['it is not handed over', aWorld({ people: NOBODY, automatic: NEW_KEYS }), []],
+  ['its digest is not imported', aWorld({ people: NOBODY, spec: { delivery: IMPORTED } }), []],
+  [
+    'another digest of it is not imported either, and the one before is dead all the same',
+    aWorld({
+      people: NOBODY,
+      spec: { delivery: { ...IMPORTED, digest: aDigest('b') } },
+      secret: anImportedSecret(),
+    }),
+    [retire],
+  ],
+  [
+    'its claims are denied',
+    aWorld({ people: NOBODY, secret: ready, claims: [aClaim('a')] }),
+    [denied('a', 'NotPermitted')],
+  ],
+  [
+    'it is not rotated',
+    aWorld({
+      people: NOBODY,
+      spec: { delivery: WORKLOAD, rotation: { everyMs: HOUR } },
+      secret: aSecret(),
+      automatic: TO_WORKLOAD,
+    }),
+    [],
+  ],
+  [
+    'what it had is retired by a regeneration all the same',
+    aWorld({ people: NOBODY, spec: { regenerate: 1 }, secret: aSecret() }),
+    [retire],
+  ],
+  [
+    'it is revoked all the same',
+    aWorld({ people: NOBODY, spec: { state: 'Revoked' }, secret: aSecret() }),
+    [{ kind: 'tombstone', keyId: aKeyId('m'), uid: 'uid-1' }],
+  ],
+  [
+    'a claim that nobody is known to have made does not win',
+    aWorld({ secret: ready, claims: [aClaim('a', { unattested: 'it was not stamped' }), aClaim('b')] }),
+    [wins('b'), denied('a', 'NotPermitted')],
+  ],
+]
+
+const TABLE = [...FIRST_VERSION, ...REGENERATE, ...OVERLAP, ...ROTATION, ...IMPORT, ...END, ...CLAIMS, ...UNATTESTED]
 
 describe('steps', () => {
   test.each(TABLE)('%s', (_sentence, world, steps) => {
@@ -586,7 +630,7 @@ describe('what is in force before any step is done', () => {
 })
 
 describe('what is granted', () => {
-  const spec = (permissions: readonly string[]) => ({ generation: 1, spec: { permissions } })
+  const spec = (permissions: readonly string[]) => ({ generation: 1, spec: { permissions }, cap: undefined })
   const asked = spec(['a:b'])
 
   test.each<Row>([
@@ -614,6 +658,62 @@ describe('what is granted', () => {
     ],
   ])('%s', (_sentence, world, steps) => {
     expect(todo(world)).toEqual(steps)
+  })
+
+  const granting = (...held: readonly string[]) => ({ asked, last: { ...asked, cap: { held, within: {} } } })
+
+  test.each<Row>([
+    [
+      'is written where the people behind the key lost something',
+      aWorld({ secret: aSecret(), granting: granting('a:b'), people: somePeople(holding()) }),
+      [{ kind: 'grant' }],
+    ],
+    [
+      'is written where they hold something again',
+      aWorld({ secret: aSecret(), granting: granting(), people: somePeople(holding('a:b')) }),
+      [{ kind: 'grant' }],
+    ],
+    [
+      'is written where they hold it in other places',
+      aWorld({
+        secret: aSecret(),
+        granting: granting('a:b'),
+        people: somePeople({ cap: { held: ['a:b'], within: { 'a:b': ['acme-web'] } } }),
+      }),
+      [{ kind: 'grant' }],
+    ],
+    [
+      'stays where they hold the same',
+      aWorld({ secret: aSecret(), granting: granting('a:b'), people: somePeople(holding('a:b')) }),
+      [],
+    ],
+    [
+      'is taken back where nobody is known to have made the key',
+      aWorld({
+        secret: aSecret(),
+        granting: granting('a:b'),
+        people: somePeople({ ...holding('a:b'), unattested: 'it was not stamped' }),
+      }),
+      [{ kind: 'grant' }],
+    ],
+  ])('%s', (_sentence, world, steps) => {
+    expect(todo(world)).toEqual(steps)
+  })
+
+  test('goes as far as everybody behind the key, and for a claim as far as its claimant too', () => {
+    const world = aWorld({
+      granting: granting('a:b'),
+      people: somePeople(holding('a:b')),
+      claims: [aClaim('mine', { cap: { held: ['a:c'], within: {} } })],
+    })
+    expect(toBeGranted(world)?.cap).toEqual({ held: ['a:b'], within: {} })
+    expect(toBeGranted(world, NEW_KEYS)?.cap).toEqual({ held: ['a:b'], within: {} })
+    expect(toBeGranted(world, claimOf('mine'))).toEqual({ ...asked, cap: { held: ['a:c'], within: {} } })
+  })
+
+  test('is nothing where nobody is known to have made the key', () => {
+    const people = somePeople({ ...holding('a:b'), unattested: 'it was not stamped' })
+    expect(toBeGranted(aWorld({ granting: granting('a:b'), people }))?.cap).toEqual({ held: [], within: {} })
   })
 })
 

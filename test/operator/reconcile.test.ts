@@ -5,7 +5,7 @@ import type { KeyPort } from '../../src/operator/key-port.ts'
 import type { ApiKeyStatus } from '../../src/resources/key-status.ts'
 import { fakeHome } from '../support/fake-key-port.ts'
 import { aRun, once, REF } from './crash-scenarios.ts'
-import { aClaim, anApiKey, DAY, HOUR, NOON } from './make.ts'
+import { aClaim, anApiKey, DAY, HOUR, holding, NOON, somePeople } from './make.ts'
 
 const troubleOf = (work: Promise<unknown>): Promise<unknown> =>
   work.then(
@@ -82,6 +82,32 @@ describe('reconcile', () => {
     const { port, calls } = listened(home.port())
     await once(run, port)
     expect(calls).toEqual(['openAttempt', 'storeDigest', 'deliver', 'confirm', 'denyClaim', 'report'])
+  })
+
+  test('the writing that stores a version for a claim says how far its claimant goes', async () => {
+    const home = fakeHome()
+    const run = aRun(home)
+    const asked = { generation: 1, spec: { permissions: ['a:b'] } }
+    const capOf = (...held: readonly string[]) => ({ held, within: {} })
+    const openings: unknown[] = []
+    const port: KeyPort = {
+      ...home.port(),
+      observe: async (ref) => ({
+        ...(await home.port().observe(ref)),
+        people: somePeople(holding('a:b')),
+        granting: { asked, last: { ...asked, cap: capOf('a:b') } },
+      }),
+      openAttempt: (opening) => {
+        openings.push(opening.grant)
+        return home.port().openAttempt(opening)
+      },
+    }
+    home.receive('nothing')
+    home.declare(anApiKey(), 'uid-1')
+    await once(run, port)
+    home.claim(aClaim('first', { cap: capOf() }))
+    await once(run, port)
+    expect(openings).toEqual([{ ...asked, cap: capOf() }])
   })
 
   test('it says when to look again', async () => {

@@ -1,7 +1,9 @@
 /** What is refused at admission, and in which words: all of it at once, for whom, and what would allow it. */
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
+import { externalKey, type AccessNamespace as Place } from '../../src/core/namespace.ts'
 import type { ApiKey } from '../../src/resources/api-key.ts'
+import { hostClaims } from '../../src/resources/host-claims.ts'
 import { type Manifest, parseManifest } from '../../src/resources/manifest.ts'
 import { type AdmissionRequest, parseReview } from '../../src/webhook/admission-request.ts'
 import { type AdmitParts, admit, stamp } from '../../src/webhook/admit.ts'
@@ -27,6 +29,12 @@ type World = {
 /** `granted`: `permission@place`, `permission@*`, `serve@host`. */
 function parts({ granted = [], keys = [], beside = [], now = NOON, hasSomething = true }: World): AdmitParts {
   const others = beside.map(parsed)
+  const places = others.flatMap((one) => (one.kind === 'AccessNamespace' ? [{ name: one.name, ...one.spec }] : []))
+  const lineage = (name: string): readonly Place[] => {
+    const place = places.find((one) => one.name === name)
+    if (place === undefined) return []
+    return [...(place.parent === undefined ? [] : lineage(place.parent)), place]
+  }
   return {
     reviews: {
       missing: async (_person, { accessNamespace, permissions }) =>
@@ -34,8 +42,13 @@ function parts({ granted = [], keys = [], beside = [], now = NOON, hasSomething 
       may: async (_person, question) => question.kind === 'serve' && granted.includes(`serve@${question.host}`),
     },
     beside: {
-      namespaces: () => others.filter((one) => one.kind === 'AccessNamespace'),
-      apis: () => others.filter((one) => one.kind === 'ProtectedApi'),
+      lineage: async (name) => lineage(name),
+      heldIds: () => new Map(places.map((one) => [externalKey(one.type, one.externalId), one])),
+      hostHolder: (host) => {
+        const apis = others.filter((one) => one.kind === 'ProtectedApi')
+        const holder = apis.find(({ spec }) => hostClaims(spec).some((claim) => claim.host === host))
+        return holder && `${holder.namespace}/${holder.name}`
+      },
     },
     apiKey: async (namespace, name) =>
       keys

@@ -1,7 +1,7 @@
 /** A key is never more than any of the people behind it, at any time of its life. */
 import { describe, expect, test } from 'vitest'
-import { type CapParts, capOf, placesHeld } from '../../src/webhook/cap.ts'
-import type { Person } from '../../src/webhook/person.ts'
+import type { Person } from '../../src/core/person.ts'
+import { type CapParts, capOf } from '../../src/webhook/cap.ts'
 import { makeReviews } from '../../src/webhook/reviews.ts'
 
 const aPerson = (username: string, uid = ''): Person => ({ username, uid, groups: [], extra: {} })
@@ -10,58 +10,105 @@ const DEPLOYER = aPerson('system:serviceaccount:ci:deployer', 'u-1')
 
 /** `who permission place`. */
 function setUp(granted: readonly string[], accounts: Readonly<Record<string, string>> = {}) {
-  let asked = 0
+  const asked: string[] = []
   const reviews = makeReviews({
     review: async ({ user, resourceAttributes: { verb, name } }) => {
-      asked++
-      return granted.includes(`${user} ${verb} ${name ?? '*'}`)
+      const what = `${user} ${verb} ${name ?? '*'}`
+      asked.push(what)
+      return granted.includes(what)
     },
     steadyMs: () => 0,
     pause: async () => undefined,
     counted: () => undefined,
   })
-  const parts: CapParts & { asking: { lane: 'renewal'; maxAgeMs: number } } = {
+  const parts: CapParts = {
     reviews,
-    serviceAccountUid: async (namespace, name) => accounts[`${namespace}/${name}`],
-    asking: { lane: 'renewal', maxAgeMs: 60_000 },
+    serviceAccountUid: (namespace, name) => accounts[`${namespace}/${name}`],
+    asking: () => ({ lane: 'change', maxAgeMs: 60_000 }),
   }
-  return { parts, asked: () => asked }
+  return { parts, asked }
 }
 
-const WANTED = { accessNamespace: 'acme', permissions: ['a:read', 'b:read', 'c:read'] }
+const WANTED = { accessNamespace: 'acme', permissions: ['a:read', 'b:read', 'c:read'], inside: new Map() }
+const inside = (places: Readonly<Record<string, readonly string[]>>) => ({
+  accessNamespace: 'acme',
+  permissions: Object.keys(places),
+  inside: new Map(Object.entries(places)),
+})
 
 describe('what is in force of a key', () => {
   test('is what creator and claimant both hold, with who lacks what', async () => {
     const { parts } = setUp(['ana a:read *', 'ana b:read acme', 'ben b:read *', 'ben c:read acme', 'ben a:read globex'])
     expect(await capOf(WANTED, [ANA, BEN], parts)).toEqual({
-      held: ['b:read'],
+      cap: { held: ['b:read'], within: {} },
       lost: [
-        { person: ANA, permissions: ['c:read'], gone: false },
-        { person: BEN, permissions: ['a:read'], gone: false },
+        { username: 'ana', permissions: ['c:read'], why: 'notHeld' },
+        { username: 'ben', permissions: ['a:read'], why: 'notHeld' },
       ],
     })
   })
 
   test('is everything where its people hold everything, and one person is asked once', async () => {
     const { parts, asked } = setUp(['ana a:read *', 'ana b:read *', 'ana c:read *'])
-    expect(await capOf(WANTED, [ANA, ANA], parts)).toEqual({ held: WANTED.permissions, lost: [] })
-    expect(asked()).toBe(3)
+    const { cap, lost } = await capOf(WANTED, [ANA, ANA], parts)
+    expect([cap.held, lost, asked.length]).toEqual([WANTED.permissions, [], 3])
   })
 
-  test.each<[string, Readonly<Record<string, string>>, readonly string[], boolean]>([
-    ['that is the same', { 'ci/deployer': 'u-1' }, ['a:read', 'b:read', 'c:read'], false],
-    ['that was deleted', {}, [], true],
-    ['that was made again', { 'ci/deployer': 'u-2' }, [], true],
-  ])('of a ServiceAccount %s', async (_what, accounts, held, gone) => {
+  test.each<[string, Readonly<Record<string, string>>, readonly string[], readonly string[]]>([
+    ['that is the same', { 'ci/deployer': 'u-1' }, ['a:read', 'b:read', 'c:read'], []],
+    ['that was deleted', {}, [], ['gone']],
+    ['that was made again', { 'ci/deployer': 'u-2' }, [], ['gone']],
+  ])('of a ServiceAccount %s', async (_what, accounts, held, why) => {
     const who = DEPLOYER.username
     const { parts } = setUp([`${who} a:read *`, `${who} b:read *`, `${who} c:read *`], accounts)
-    const cap = await capOf(WANTED, [DEPLOYER], parts)
-    expect([cap.held, cap.lost.some((one) => one.gone)]).toEqual([held, gone])
+    const { cap, lost } = await capOf(WANTED, [DEPLOYER], parts)
+    expect([cap.held, lost.map((one) => one.why)]).toEqual([held, why])
+  })
+})
+
+describe('within the access namespace of a key a permission is in force', () => {
+  const PLACES = ['asia', 'eu', 'us']
+
+  test('on each place where all of them hold it themselves', async () => {
+    const { parts } = setUp(
+      ['ana', 'ben'].map((who) => `${who} w:write acme`).concat('ana w:write eu', 'ana w:write us', 'ben w:write eu'),
+    )
+    const { cap } = await capOf(inside({ 'w:write': PLACES }), [ANA, BEN], parts)
+    expect(cap).toEqual({ held: ['w:write'], within: { 'w:write': ['eu'] } })
   })
 
-  test('within an application is each workspace on which all of them hold the permission themselves', async () => {
-    const { parts } = setUp(['ana w:write eu', 'ana w:write us', 'ben w:write eu', 'ben w:write app'])
-    const places = ['eu', 'us', 'asia']
-    expect(await placesHeld({ permission: 'w:write', places }, [ANA, BEN], parts)).toEqual(['eu'])
+  test('everywhere where all of them hold it without a name, and then no place is asked about', async () => {
+    const { parts, asked } = setUp(['ana w:write *', 'ben w:write *'])
+    const { cap } = await capOf(inside({ 'w:write': PLACES }), [ANA, BEN], parts)
+    expect([cap.within, asked]).toEqual([{ 'w:write': 'everywhere' }, ['ana w:write *', 'ben w:write *']])
+  })
+
+  test('where the one holds it who does not hold it everywhere', async () => {
+    const { parts, asked } = setUp(['ana w:write *', 'ben w:write acme', 'ben w:write us'])
+    const { cap } = await capOf(inside({ 'w:write': PLACES }), [ANA, BEN], parts)
+    expect(cap.within).toEqual({ 'w:write': ['us'] })
+    expect(asked.filter((one) => one.startsWith('ana'))).toEqual(['ana w:write *'])
+  })
+
+  test('nowhere if it is not held on the namespace itself, and no place is asked about', async () => {
+    const { parts, asked } = setUp(['ana w:write eu'])
+    const { cap } = await capOf(inside({ 'w:write': PLACES }), [ANA], parts)
+    expect([cap, asked]).toEqual([{ held: [], within: {} }, ['ana w:write *', 'ana w:write acme']])
+  })
+
+  test('on 5,000 places in all at most', async () => {
+    const places = Array.from({ length: 3000 }, (_, i) => `w-${String(i).padStart(4, '0')}`)
+    const granted = ['w:read', 'w:write'].flatMap((permission) =>
+      ['acme', ...places].map((place) => `ana ${permission} ${place}`),
+    )
+    const known = new Set(granted)
+    const { parts } = setUp([])
+    const reviews: CapParts['reviews'] = {
+      may: async (_person, question) =>
+        question.kind === 'grant' && known.has(`ana ${question.permission} ${question.accessNamespace}`),
+      missing: async () => [],
+    }
+    const { cap } = await capOf(inside({ 'w:read': places, 'w:write': places }), [ANA], { ...parts, reviews })
+    expect([cap.within['w:read']?.length, cap.within['w:write']?.length]).toEqual([3000, 2000])
   })
 })

@@ -8,6 +8,7 @@ import {
   encodeMaterial,
   type SecretPort,
   sharedStampKeys,
+  stampKeysAfter,
 } from '../../src/webhook/certificate-secret.ts'
 import { currentCertificates } from '../../src/webhook/certificates.ts'
 import { makeServing } from '../../src/webhook/serving.ts'
@@ -29,6 +30,11 @@ function fakeSecret() {
   }
   return { port, state }
 }
+
+const drawing = (byte: number, isStamped = false) => ({
+  random: (count: number) => new Uint8Array(count).fill(byte),
+  isStamped: async () => isStamped,
+})
 
 function aReplica(secret = fakeSecret(), mayRenew = true) {
   const clock = { now: NOON }
@@ -131,6 +137,40 @@ describe('as time goes by', () => {
   })
 })
 
+describe('a Secret that was taken away or spoilt', () => {
+  test('is made anew by whoever leads, and callers go on trusting what others still serve', async () => {
+    const before = await aReplica().current()
+    const { store, secret } = aReplica()
+    const parts = { store, names: NAMES, now: () => NOON + HOUR, served: () => before }
+    expect(await currentCertificates({ ...parts, mayRenew: () => false })).toBe(before)
+    expect(secret.state.revision).toBe(0)
+    const spoilt = fakeSecret()
+    await certificateStore(spoilt.port).write({ ...(await aReplica().current()), serving: before.serving }, undefined)
+    const others = { ...parts, store: certificateStore(spoilt.port), mayRenew: () => false }
+    expect(await currentCertificates(others)).toBe(before)
+    const made = await currentCertificates({ ...parts, mayRenew: () => true })
+    expect(bundleOf(made)).toBe(`${made.authority.cert}${before.authority.cert}`)
+    expect(signer(made)).toBe(true)
+  })
+
+  test('of the key for stamps comes back as it was, and one that was spoilt changes nothing', async () => {
+    const secret = fakeSecret()
+    const keys = await sharedStampKeys(secret.port, drawing(7))
+    secret.state.revision = 0
+    await stampKeysAfter(keys, secret.port, () => false)
+    expect(secret.state.revision).toBe(0)
+    await stampKeysAfter(keys, secret.port, () => true)
+    expect(await sharedStampKeys(secret.port, drawing(0))).toEqual([Buffer.alloc(32, 7)])
+    secret.state.data = { key: 'eA==' }
+    expect(await stampKeysAfter(keys, secret.port, () => true)).toBe(keys)
+    secret.state.data = {
+      key: Buffer.alloc(32, 8).toString('base64'),
+      previous: Buffer.alloc(32, 7).toString('base64'),
+    }
+    expect(await stampKeysAfter(keys, secret.port, () => true)).toEqual([Buffer.alloc(32, 8), Buffer.alloc(32, 7)])
+  })
+})
+
 describe('what is kept', () => {
   test('is read as it was written', async () => {
     const { current, clock } = aReplica()
@@ -142,15 +182,12 @@ describe('what is kept', () => {
 
   test('of the key for stamps is made once, and never over one that can not be read', async () => {
     const secret = fakeSecret()
-    const random = (count: number) => new Uint8Array(count).fill(7)
-    const all = await Promise.all([
-      sharedStampKeys(secret.port, random),
-      sharedStampKeys(secret.port, () => new Uint8Array(32)),
-    ])
+    const all = await Promise.all([sharedStampKeys(secret.port, drawing(7)), sharedStampKeys(secret.port, drawing(0))])
     expect(all[0]?.[0]).toHaveLength(32)
     expect(Buffer.from(all[0]?.[0] ?? []).equals(Buffer.from(all[1]?.[0] ?? []))).toBe(true)
+    await expect(sharedStampKeys(fakeSecret().port, drawing(7, true))).rejects.toThrow('stamp_key_lost')
     secret.state.data = { key: 'eA==' }
-    await expect(sharedStampKeys(secret.port, random)).rejects.toThrow('stamp_key_unreadable')
+    await expect(sharedStampKeys(secret.port, drawing(7))).rejects.toThrow('stamp_key_unreadable')
   })
 })
 
@@ -158,29 +195,29 @@ describe('while it is served', () => {
   test('callers are told of a CA before a certificate of it is shown, and a failure costs only a moment', async () => {
     const { clock, store } = aReplica()
     const said: string[] = []
-    const state = { fails: false, looks: 0 }
-    const stop = new AbortController()
-    const steps = [244 * DAY, HOUR, HOUR, HOUR]
+    const state = { fails: false }
     const serving = await makeServing({
       store,
       names: NAMES,
       now: () => clock.now,
       mayRenew: () => true,
-      clientCa: undefined,
       applyBundle: async (bundle) => {
         if (state.fails) throw new Error('the API server is away')
         said.push(`bundle of ${bundle.match(/BEGIN/g)?.length}`)
       },
-      pause: async () => {
-        const step = steps[state.looks++]
-        state.fails = state.looks === 2
-        if (step === undefined) stop.abort()
-        else clock.now += step
-      },
-      trouble: () => said.push('trouble'),
     })
     serving.tls.onChange(({ minVersion }) => said.push(`certificate, ${minVersion}`))
-    await serving.run(stop.signal)
+    for (const [later, fails] of [
+      [0, false],
+      [244 * DAY, false],
+      [HOUR, true],
+      [HOUR, false],
+      [HOUR, false],
+    ] as const) {
+      clock.now += later
+      state.fails = fails
+      await serving.look().catch(() => said.push('trouble'))
+    }
     expect(said).toEqual([
       'bundle of 1',
       'bundle of 2',

@@ -1,10 +1,9 @@
 /** How often the API server is asked what people may do, and what is done with its answers. */
 import { describe, expect, test } from 'vitest'
+import type { Person } from '../../src/core/person.ts'
 import { Trouble } from '../../src/core/trouble.ts'
-import type { Person } from '../../src/webhook/person.ts'
-import { grantsAnything, namedGroups } from '../../src/webhook/rbac.ts'
 import type { ReviewSpec } from '../../src/webhook/review-spec.ts'
-import { makeReviews, type ReviewParts } from '../../src/webhook/reviews.ts'
+import { type Lane, makeReviews, type ReviewParts } from '../../src/webhook/reviews.ts'
 
 const aPerson = (username: string, groups: readonly string[] = []): Person => ({ username, uid: '', groups, extra: {} })
 const ANA = aPerson('ana@example.com', ['devs'])
@@ -121,8 +120,11 @@ describe('the API server is asked', () => {
     asked.length = 0
     state.allowed.clear()
     reviews.forget(
-      ({ username }, question) =>
-        username === 'ana@example.com' && question.kind === 'grant' && question.permission === 'a:read',
+      ({ person, question, said }) =>
+        person.username === 'ana@example.com' &&
+        question.kind === 'grant' &&
+        question.permission === 'a:read' &&
+        said === true,
     )
     expect(await reviews.missing(ANA, on('acme', 'a:read', 'b:read'), long)).toEqual(['a:read', 'b:read'])
     await reviews.missing(aPerson('ben'), on('acme', 'a:read'), long)
@@ -164,41 +166,45 @@ describe('the API server is asked', () => {
     expect(state.paused).toBeGreaterThan(10_000)
   })
 
+  test('first for whoever waits, then for what changed, then for what is only old', async () => {
+    const asked: string[] = []
+    let answer: () => void = () => undefined
+    const first = new Promise<void>((resolve) => {
+      answer = resolve
+    })
+    const review = async ({ user }: ReviewSpec) => {
+      asked.push(user)
+      await first
+      return true
+    }
+    const { reviews } = setUp([], { review, concurrency: 1 })
+    const ask = (name: string, lane: Lane) =>
+      reviews.missing(aPerson(name), on('acme', 'a:read'), { lane, maxAgeMs: 0 })
+    const all = [ask('before', 'change'), ask('old', 'renewal'), ask('changed', 'change'), ask('waiting', 'admission')]
+    await new Promise((resolve) => setImmediate(resolve))
+    answer()
+    await Promise.all(all)
+    expect(asked).toEqual(['before', 'waiting', 'changed', 'old'])
+  })
+
+  test('by a renewal for which nobody else waits while it keeps to its pace', async () => {
+    let goOn: () => void = () => undefined
+    const paused = new Promise<void>((resolve) => {
+      goOn = resolve
+    })
+    const { reviews, asked } = setUp(['ana@example.com a:read *'], { pause: () => paused, perSecond: 1 })
+    const renewal = { lane: 'renewal', maxAgeMs: 0 } as const
+    const renewed = reviews.missing(ANA, on('acme', 'a:read'), renewal)
+    expect(await reviews.missing(ANA, on('acme', 'a:read'), { lane: 'change', maxAgeMs: 0 })).toEqual([])
+    goOn()
+    await renewed
+    expect(asked, 'what was asked meanwhile is taken over').toEqual(['ana@example.com a:read *'])
+  })
+
   test('so that what is kept stays bounded', async () => {
     const { reviews, asked } = setUp([], { keep: 10 })
     for (let i = 0; i < 100; i++) await reviews.missing(ANA, on(`acme-${i}`, 'a:read'), NOW)
     expect(reviews.size()).toBe(10)
     expect(asked.length).toBeLessThan(220)
-  })
-})
-
-describe('from roles and bindings it is told', () => {
-  const bindings = [
-    { role: 'grants', subjects: [{ kind: 'Group', name: 'devs' }] },
-    { role: 'viewer', subjects: [{ kind: 'User', name: 'ben' }] },
-    { role: 'all', subjects: [{ kind: 'ServiceAccount', namespace: 'ci', name: 'deployer' }] },
-  ]
-  const rule = (resources: readonly string[], verbs: readonly string[]) => [
-    { apiGroups: ['keyward.dev'], resources, verbs },
-  ]
-  const rules = (role: string) =>
-    role === 'grants'
-      ? rule(['accessnamespaces/permissions'], ['a:read'])
-      : role === 'all'
-        ? [{ apiGroups: ['*'], resources: ['*'], verbs: ['*'] }]
-        : rule(['accessnamespaces'], ['*'])
-
-  test('which groups matter', () => {
-    expect([...namedGroups(bindings)]).toEqual(['devs'])
-  })
-
-  test.each<[Person, boolean]>([
-    [ANA, true],
-    [aPerson('ben'), false],
-    [aPerson('nobody'), false],
-    [aPerson('system:serviceaccount:ci:deployer'), true],
-    [aPerson('system:serviceaccount:other:deployer'), false],
-  ])('whether somebody may grant anything at all: %o', (person, may) => {
-    expect(grantsAnything(person, bindings, rules)).toBe(may)
   })
 })

@@ -106,7 +106,7 @@ describe('anything else gets no yes', () => {
     ['another group', { ...REVIEW, request: { ...request, kind: { group: '', version: 'v1', kind: 'Pod' } } }, 400],
     ['a deletion', { ...REVIEW, request: { ...request, operation: 'DELETE' } }, 400],
     ['a status', { ...REVIEW, request: { ...request, subResource: 'status' } }, 400],
-    ['too much', `"${'x'.repeat(7 * 1024 * 1024)}"`, 400],
+    ['too much', `"${'x'.repeat(7 * 1024 * 1024)}"`, 413],
   ])('%s', async (_what, body, status) => {
     state.act = () => ({ allowed: true })
     const answer = await send(body)

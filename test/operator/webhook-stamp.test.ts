@@ -1,7 +1,8 @@
 /** Who made an object is written by us alone, and a stamp is worth nothing on any other object. */
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { lasting, type Person, personOf } from '../../src/webhook/person.ts'
+import { lasting, type Person } from '../../src/core/person.ts'
+import { personOf } from '../../src/webhook/person.ts'
 import type { StampKeys } from '../../src/webhook/stamp.ts'
 import { type JsonPatch, restoreStamp, stampNew, stampOf } from '../../src/webhook/stamped-object.ts'
 import { NOON } from './make.ts'

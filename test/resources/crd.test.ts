@@ -127,6 +127,7 @@ describe('a status', () => {
     createdBy: { username: 'ana' },
     permissions: ['a:b'],
     permissionsSummary: 'a:b',
+    withheld: [{ permission: 'a:c', since: '', because: ['ana'] }],
     limitsSummary: '600/1m',
     credential: { version: 1, issuedAt: '', claimedBy: { username: 'bo' }, claimedAt: '', previousValidUntil: '' },
     observedGeneration: 1,

@@ -1,14 +1,14 @@
 /** Looks at a folder never overlap, and those who ask meanwhile share the next one. */
 import { expect, test } from 'vitest'
 import { makeNews } from '../../src/folder/news.ts'
-import { oneAtATime, type Removals } from '../../src/folder/turns.ts'
+import { makeTurns, type Removals } from '../../src/folder/turns.ts'
 import { sameJson } from '../../src/resources/same-json.ts'
 
 /** Runs that end when the test says so. */
 function stepped() {
   const begun: Removals[] = []
   const ends: ((fails?: Error) => void)[] = []
-  const ask = oneAtATime(
+  const { next: ask } = makeTurns(
     (removals) =>
       new Promise<number>((resolve, reject) => {
         const turn = begun.push(removals)

@@ -1,5 +1,6 @@
 /** What is kept of a key is read back as it was, and nothing that we did not write is believed. */
 import { describe, expect, test } from 'vitest'
+import { capInForce, type HeldAt, NOTHING_HELD } from '../../src/core/cap.ts'
 import { recordOf } from '../../src/resources/key-record.ts'
 import { encodeKeySecret, type KeySecret, parseKeySecret } from '../../src/resources/key-secret.ts'
 import { aDigest, anApiKey, anImportedSecret, aSecret, aVersion, HOUR, NOON, NOT_ARRIVED } from '../operator/make.ts'
@@ -85,7 +86,7 @@ describe('what we did not write is refused', () => {
 describe('a record', () => {
   test('says what the manifest asks, and which digests lead to it', () => {
     const apiKey = anApiKey({ customers: ['globex'], expiresAt: NOON + HOUR, state: 'Suspended' })
-    expect(recordOf(apiKey, aSecret({ current: aVersion(2, '2'), previous }))).toEqual({
+    expect(recordOf(apiKey, aSecret({ current: aVersion(2, '2'), previous }), undefined)).toEqual({
       record: {
         keyId: 'kw_prod_mmmmmmmmmmmm',
         name: 'default/main',
@@ -110,10 +111,33 @@ describe('a record', () => {
     ['without end where the key has none', undefined, Number.POSITIVE_INFINITY],
   ])('the old secret works %s until the new one has arrived', (_what, expiresAt, validUntil) => {
     const secret = aSecret({ current: aVersion(2, '2', NOT_ARRIVED), previous: { ...previous, validUntil: undefined } })
-    expect(recordOf(anApiKey({ expiresAt }), secret).previous).toEqual({ digest: '1'.repeat(64), validUntil })
+    expect(recordOf(anApiKey({ expiresAt }), secret, undefined).previous).toEqual({
+      digest: '1'.repeat(64),
+      validUntil,
+    })
+  })
+
+  test('holds of what is asked what the people behind the key hold, where they hold it', () => {
+    const cap = capInForce({
+      held: ['customer:read', 'x:y'],
+      within: { 'customer:read': ['acme-web', 'acme-web-eu'], 'license:manage': 'everywhere' },
+    })
+    const { asked, held, heldWithin } = recordOf(anApiKey(), aSecret(), cap).record
+    expect([asked, held]).toEqual([['license:manage', 'customer:read'], ['customer:read']])
+    expect(heldWithin).toEqual(
+      new Map<string, HeldAt>([
+        ['customer:read', new Set(['acme-web', 'acme-web-eu'])],
+        ['license:manage', 'everywhere'],
+      ]),
+    )
+  })
+
+  test('of people who hold nothing holds nothing anywhere', () => {
+    const { held, heldWithin } = recordOf(anApiKey(), aSecret(), capInForce(NOTHING_HELD)).record
+    expect([held, heldWithin]).toEqual([[], new Map()])
   })
 
   test('of a key that is being deleted says so', () => {
-    expect(recordOf({ ...anApiKey(), deleting: true }, aSecret()).record.state).toBe('Deleted')
+    expect(recordOf({ ...anApiKey(), deleting: true }, aSecret(), undefined).record.state).toBe('Deleted')
   })
 })

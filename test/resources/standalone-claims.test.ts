@@ -129,4 +129,13 @@ describe('a claim', () => {
     expect([...stored.values()].map(({ name }) => name)).toEqual(['waiting'])
     expect(state.told.at(-1)).toBe('went denied')
   })
+
+  test('that is deleted at the end of its time goes once', async () => {
+    const { claims, state, make, remove } = home()
+    await make('denied')
+    await claims.deny(KEY, { claim: 'denied', reason: 'KeyExpired', message: '' })
+    state.now += LIFE_MS
+    await Promise.all([claims.sweep(), remove('denied'), claims.sweep()])
+    expect(state.told.filter((told) => told.startsWith('went'))).toEqual(['went denied'])
+  })
 })

@@ -2,6 +2,8 @@
 import { describe, expect, test } from 'vitest'
 import { BEHIND_PROXIES, NGINX_SCENARIOS } from '../corpus/behind-proxies.ts'
 import { CASES, COUNT, RAW_CASES } from '../corpus/cases.ts'
+import { CLI_CASES } from '../corpus/cli-cases.ts'
+import { CLUSTER_CASES } from '../corpus/cluster-cases.ts'
 import { expectationOf, STANDS_OTHERWISE } from '../corpus/expectations.ts'
 import { CORPUS_GRPC, GRPC_SCENARIOS } from '../corpus/grpc-cases.ts'
 import { MORE_GRPC } from '../corpus/grpc-more.ts'
@@ -24,8 +26,10 @@ test('every case of the corpus is run or listed as not yet run, and none is both
     ...CORPUS_GRPC.map(({ id }) => id),
     ...GRPC_SCENARIOS,
     ...REDIS_CASES,
+    ...CLI_CASES,
     ...[CORPUS_CALLS, CORPUS_DROPPED, CORPUS_FLOODS].flatMap(Object.keys),
     SOAK,
+    ...Object.keys(CLUSTER_CASES),
     ...Object.values(NOT_YET_RUN).flat(),
   ]
   expect(accounted.toSorted()).toEqual(CASES.map(({ id }) => id).toSorted())

@@ -85,6 +85,8 @@ const OPERATORS_PORTS = /^operator\/(key-port|world|claims|plan)\.ts$/
 const EXCEPTIONS: readonly { readonly from: string; readonly to: RegExp }[] = [
   { from: 'cli/verify.ts', to: /^folder\/manifests\.ts$/ },
   { from: 'operator/run.ts', to: /^webhook\// },
+  { from: 'operator/admission.ts', to: /^(webhook|kube)\// },
+  { from: 'operator/capping.ts', to: /^(webhook|kube)\// },
   { from: 'standalone/run.ts', to: /./ },
   // the listeners' half of the wiring of standalone
   { from: 'standalone/listeners.ts', to: /^(authz|sidecar)\// },

@@ -101,11 +101,13 @@ describe('a check', () => {
 
   test('explained says nothing of the credential', () => {
     const index = anIndex({ apis: [anApi()], keys: [key] })
+    const shown = { kind: 'known', record: key.record, treeUnseen: false, cappedUnseen: false } as const
     for (const target of ['/v1/things', '/v1/nothing', '//']) {
-      const said = explain(index, key.record, {
+      const said = explain(index, shown, {
         method: 'GET',
         host: 'api.example.com',
         target,
+        headers: [],
         address: undefined,
         now: NOON,
       })

@@ -1,6 +1,7 @@
 /** Very many digests that are there before authz is: how soon it is ready, and how much memory it takes. */
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Cap } from '../../src/core/cap.ts'
 import { digestOf, formatDigest } from '../../src/core/credential.ts'
 import type { KeySecret } from '../../src/resources/key-secret.ts'
 import { startCluster } from './cluster.ts'
@@ -43,8 +44,15 @@ function specOf(n: number): Readonly<Record<string, unknown>> {
   }
 }
 
+/** Most people hold all of it and no route reaches `within` with it; some have lost something, or hold it in some places. */
+function capOf(n: number): Cap {
+  const permissions = PERMISSIONS[n % PERMISSIONS.length] ?? []
+  const held = n % 50 === 0 ? permissions.slice(0, 1) : permissions
+  return { held, within: n % 20 === 0 ? { 'thing:read': [`place-${n % 400}`, `place-${n % 1000}`].sort() } : {} }
+}
+
 export async function measureAuthzScale(count: number): Promise<AuthzScale> {
-  const cluster = await startCluster()
+  const cluster = await startCluster({ admission: 'none' })
   for (const name of ['team', ...Array.from({ length: TEAMS }, (_, i) => `team-${i}`)]) {
     await cluster.request('POST', '/api/v1/namespaces', { metadata: { name } })
   }
@@ -63,7 +71,7 @@ export async function measureAuthzScale(count: number): Promise<AuthzScale> {
     if (n % 2 === 0) {
       const made = await createApiKey(cluster, name, specOf(n))
       const { secret, key } = aMintedSecret(name, made.metadata.uid)
-      await putNewSecret(cluster, secret, made)
+      await putNewSecret(cluster, { secret, made, cap: capOf(n) })
       return key
     }
     const credential = aCredential()
@@ -75,7 +83,7 @@ export async function measureAuthzScale(count: number): Promise<AuthzScale> {
     const now = Date.now()
     const current = { version: 1, digest, issuedAt: now, claimedBy: 'import', claimedAt: now }
     const secret: KeySecret = { keyId, uid, name, origin: 'imported', rotations: 0, current, previous: undefined }
-    await putNewSecret(cluster, secret, made)
+    await putNewSecret(cluster, { secret, made, cap: capOf(n) })
     return text
   }
   await Promise.all(Array.from({ length: AT_ONCE }, worker))

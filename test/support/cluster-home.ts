@@ -10,6 +10,7 @@ import { type KeyCaches, openKeyCaches } from '../../src/kube/key-caches.ts'
 import { makeClusterKeyPort } from '../../src/kube/key-port.ts'
 import { API_KEYS, CLAIMS, type KubeObject, pathOf, SECRETS } from '../../src/kube/objects.ts'
 import { observedKey } from '../../src/kube/observed-key.ts'
+import type { PeoplePort } from '../../src/kube/people.ts'
 import type { reflect } from '../../src/kube/reflector.ts'
 import type { KeyPort } from '../../src/operator/key-port.ts'
 import type { Declared, KeyRef, World } from '../../src/operator/world.ts'
@@ -17,6 +18,8 @@ import type { ApiKey, ApiKeySpec } from '../../src/resources/api-key.ts'
 import type { KeySecret } from '../../src/resources/key-secret.ts'
 import type { Home, Line } from '../contract/key-port.contract.ts'
 import { anApiKey } from '../operator/make.ts'
+import { MAKER, trustedPeople } from './fake-people.ts'
+import { aWholeCap } from './make.ts'
 
 /** Where the objects are. */
 export type Api = {
@@ -26,6 +29,8 @@ export type Api = {
   readonly operator: KubeClient
   readonly reflect: typeof reflect
   readonly nowMs: () => number
+  /** Of the operator; people who are never in doubt unless given. */
+  readonly people?: PeoplePort | undefined
   /** Where ApiKeys and claims are: what tests call `default`. */
   readonly inNamespace: string
   /** Keyward's own. */
@@ -151,6 +156,7 @@ export async function clusterHome(api: Api, receives: 'everything' | 'nothing'):
       client: around(api.operator),
       namespace: api.ownNamespace,
       caches,
+      people: api.people ?? trustedPeople,
       events: { note: () => {} },
       nowMs: api.nowMs,
       uuid: randomUUID,
@@ -277,10 +283,10 @@ export async function clusterHome(api: Api, receives: 'everything' | 'nothing'):
         const isFinished = (status as { conditions?: unknown } | undefined)?.conditions !== undefined
         return !isFinished && (spec as { apiKey: string }).apiKey === ref.name
       })
-      return { kind: 'claim', claim: open?.metadata.name ?? (await claim(ref)), claimant: 'unrecorded' }
+      return { kind: 'claim', claim: open?.metadata.name ?? (await claim(ref)), claimant: MAKER }
     },
     shows: {
-      people: { createdBy: 'unrecorded', held: undefined },
+      people: { createdBy: MAKER, cap: aWholeCap(anApiKey().spec.permissions), lost: [], unattested: undefined },
       granting: { asked: { generation: 1, spec: specOf(anApiKey().spec) }, last: undefined },
     },
     lines: async () => {

@@ -2,20 +2,28 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { load } from 'js-yaml'
-import type { Cluster } from './cluster.ts'
+import { afterAll } from 'vitest'
+import { startAdmission } from './admission.ts'
+import { type Answering, type Cluster, heldBack } from './cluster.ts'
 import { type Admin, adminOf } from './cluster-admin.ts'
 import { kubeParts } from './control-plane.ts'
+import { untilAdmitted } from './webhooks-at.ts'
 
 type Kubeconfig = {
   readonly clusters: readonly { cluster: { server: string; 'certificate-authority-data': string } }[]
   readonly users: readonly { user: Readonly<Record<string, string | undefined>> }[]
 }
 
-type KindParts = { readonly kubeconfig: string; readonly dir: string; readonly deploy: boolean }
+type KindParts = {
+  readonly kubeconfig: string
+  readonly dir: string
+  readonly deploy: boolean
+  readonly answering: Answering
+}
 
 const BUILT_IN = /^(default|kube-.*|local-path-storage)$/
 
-export async function clusterOfKind({ kubeconfig, dir, deploy }: KindParts): Promise<Cluster> {
+export async function clusterOfKind({ kubeconfig, dir, deploy, answering }: KindParts): Promise<Cluster> {
   const { clusters, users } = load(readFileSync(kubeconfig, 'utf8')) as Kubeconfig
   const [{ cluster } = none('cluster')] = clusters
   const [{ user } = none('user')] = users
@@ -31,15 +39,22 @@ export async function clusterOfKind({ kubeconfig, dir, deploy }: KindParts): Pro
   const reached = { server, ca, caFile, kubeconfig, kubectl, adminToken: user.token }
   const { deployKeyward, close, ...admin } = adminOf({ ...reached, ...(cert && { certificate: { cert, key } }) }, dir)
   await emptied(admin)
-  if (deploy) await deployKeyward()
+  if (deploy) await deployKeyward(heldBack(answering))
   const { hostname, port } = new URL(server)
+  const podEnv = { KUBERNETES_SERVICE_HOST: hostname, KUBERNETES_SERVICE_PORT: port }
+  const admission = answering === 'here' ? await startAdmission({ ...admin, podEnv }) : undefined
+  if (admission !== undefined) await untilAdmitted(admin)
   const { kubectl: run, apply, request, serviceAccount } = admin
   const control = { start: notOurs, kill: notOurs, stop: notOurs, pause: notOurs, resume: notOurs, output: () => '' }
+  const stop = async () => {
+    await admission?.stop()
+    await close()
+  }
+  afterAll(stop)
   return {
     ...{ server, port: Number(port), caFile, kubeconfig, dir, kubectl: run, apply, request, serviceAccount },
-    ...{ apiServer: control, etcd: control, controllers: control, stop: close, compact: notOurs, snapshot: notOurs },
-    ...{ restore: notOurs, etcdDump: notOurs, etcdFiles: notOurs, auditLog: notOurs },
-    podEnv: { KUBERNETES_SERVICE_HOST: hostname, KUBERNETES_SERVICE_PORT: port },
+    ...{ apiServer: control, etcd: control, controllers: control, stop, compact: notOurs, snapshot: notOurs },
+    ...{ restore: notOurs, etcdDump: notOurs, etcdFiles: notOurs, auditLog: notOurs, podEnv, admission },
   }
 }
 
@@ -47,6 +62,10 @@ export async function clusterOfKind({ kubeconfig, dir, deploy }: KindParts): Pro
 async function emptied({ kubectl }: Pick<Admin, 'kubectl'>): Promise<void> {
   const { stdout } = await kubectl(['get', 'namespaces', '-o', 'jsonpath={.items[*].metadata.name}'])
   const left = stdout.split(' ').filter((name) => name !== '' && !BUILT_IN.test(name))
+  // they let nobody take our namespaces away
+  const policies = ['validatingadmissionpolicybindings', 'validatingadmissionpolicies']
+  for (const kind of ['mutatingwebhookconfigurations', 'validatingwebhookconfigurations', ...policies])
+    await kubectl(['delete', kind, '-l', 'app.kubernetes.io/name=keyward'])
   await kubectl(['delete', 'crd', '--all'])
   if (left.length > 0) await kubectl(['delete', 'namespace', ...left])
 }

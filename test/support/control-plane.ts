@@ -52,6 +52,11 @@ export function kubeParts<const Names extends readonly KubePart[]>(...names: Nam
   return stdout.trim().split('\n') as { [I in keyof Names]: string }
 }
 
+/** Called by Service where Keyward runs in the cluster, by URL where it runs beside it. */
+export const WEBHOOKS = join(ROOT, 'deploy/webhooks.yaml')
+/** Without the webhooks they let no key be made. */
+export const POLICIES = join(ROOT, 'deploy/policies.yaml')
+
 /** The manifests of Keyward itself: its definitions and what it runs on. */
 export const keywardManifests = (): readonly string[] =>
   ['crds', 'deploy'].flatMap((name) => {

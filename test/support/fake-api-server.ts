@@ -229,7 +229,7 @@ const isOf = (path: string, { group, plural }: Resource): boolean =>
 
 const keyOfPath = (path: string): string => {
   const parts = path.split('/')
-  return `${parts.at(-3)}/${parts.at(-1)}`
+  return parts.at(-4) === 'namespaces' ? `${parts.at(-3)}/${parts.at(-1)}` : `${parts.at(-1)}`
 }
 
 function isSelected({ type, metadata }: KubeObject, selector: Parameters<typeof reflect>[0]['selector']): boolean {

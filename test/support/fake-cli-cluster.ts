@@ -1,10 +1,12 @@
 /** A fake cluster for the commands on keys: objects in memory, and an operator that seals what a test hands it. */
 import { CompactEncrypt } from 'jose'
-import type { Cluster, Draft, ReadKind, Ref, Rule, Stored } from '../../src/cli/cluster.ts'
+import type { Choice, Cluster, Draft, ReadKind, Ref, Rule, Stored } from '../../src/cli/cluster.ts'
 import { Refused, Stop } from '../../src/cli/refused.ts'
 import type { Person, Terminal } from '../../src/cli/terminal.ts'
 import type { Credential } from '../../src/core/credential.ts'
 import { secretOf } from '../../src/core/credential.ts'
+import type { KubeObject } from '../../src/kube/objects.ts'
+import { policyLook } from '../../src/kube/policy-look.ts'
 import { aCredential, NOON } from './make.ts'
 
 export type FakeCluster = Cluster & {
@@ -20,7 +22,8 @@ export type FakeCluster = Cluster & {
 export type FakeWish = {
   /** What becomes of a claim at the first look; undefined: nothing. */
   readonly answer?: (claim: Stored) => Promise<object | undefined>
-  readonly refuse?: (write: string) => Refused | undefined
+  /** Of a write, or of `list protectedapis team-web`. */
+  readonly refuse?: (what: string) => Refused | undefined
   readonly grants?: readonly string[]
   readonly rules?: readonly Rule[]
 }
@@ -81,6 +84,14 @@ export function fakeCluster(wish: FakeWish = {}): FakeCluster {
       },
     }
   }
+  const listed = (kind: ReadKind, { namespace, fieldSelector }: Choice): readonly Stored[] =>
+    [...objects].flatMap(([path, object]) => {
+      const isThere =
+        path.startsWith(`${kind}/`) && (namespace ?? object.metadata.namespace) === object.metadata.namespace
+      const { keyId } = (object.status ?? {}) as { keyId?: unknown }
+      const isMeant = !fieldSelector?.startsWith('status.keyId=') || fieldSelector === `status.keyId=${keyId}`
+      return isThere && isMeant ? [object] : []
+    })
   return {
     ...{ objects, writes, patches, secrets, namespace: 'team-web' },
     get: async (kind, ref) => {
@@ -92,12 +103,11 @@ export function fakeCluster(wish: FakeWish = {}): FakeCluster {
       objects.set(pathOf(kind, ref), { ...found, metadata, status })
       return objects.get(pathOf(kind, ref))
     },
-    list: async (kind, { namespace }) =>
-      [...objects].flatMap(([path, object]) =>
-        path.startsWith(`${kind}/`) && (namespace === undefined || object.metadata.namespace === namespace)
-          ? [object]
-          : [],
-      ),
+    list: async (kind, choice) => {
+      const refused = wish.refuse?.(`list ${kind} ${choice.namespace ?? 'everywhere'}`)
+      if (refused !== undefined) throw refused
+      return listed(kind, choice)
+    },
     create: async (kind, { namespace }, { dryRun, ...draft }) => {
       const { name, generateName } = draft.metadata as { name?: string; generateName?: string }
       const ref = { namespace, name: name ?? `${generateName}x${drawn}` }
@@ -136,6 +146,7 @@ export function fakeCluster(wish: FakeWish = {}): FakeCluster {
     mayGrant: async ({ permission, accessNamespace }) =>
       accessNamespace !== undefined && (wish.grants ?? []).includes(permission),
     rules: async () => wish.rules ?? [],
+    policyOf: (apis, namespaces) => policyLook(apis as readonly KubeObject[], namespaces as readonly KubeObject[]),
     close: async () => {},
   }
 }

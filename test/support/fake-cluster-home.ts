@@ -2,6 +2,7 @@
 import type { KubeClient } from '../../src/kube/client.ts'
 import { readDigestSecret } from '../../src/kube/digest-secret.ts'
 import type { KubeObject } from '../../src/kube/objects.ts'
+import type { PeoplePort } from '../../src/kube/people.ts'
 import { NOON } from '../operator/make.ts'
 import { type Api, type ClusterHome, clusterHome, digestOfLine, unsealed } from './cluster-home.ts'
 import { type FakeApiServer, fakeApiServer } from './fake-api-server.ts'
@@ -19,6 +20,7 @@ const OWN = 'keyward-system'
 export async function fakeClusterHome(
   receives: 'everything' | 'nothing' = 'everything',
   around = (one: KubeClient) => one,
+  people?: PeoplePort,
 ): Promise<FakeClusterHome> {
   const server = fakeApiServer(() => NOON)
   const seen: { readonly key: string | Promise<string>; readonly stored: readonly string[] }[] = []
@@ -31,6 +33,7 @@ export async function fakeClusterHome(
     operator: around(server.client),
     reflect: server.reflect,
     nowMs: () => NOON,
+    people,
     inNamespace: 'default',
     ownNamespace: OWN,
     close: async () => {},

@@ -128,7 +128,7 @@ export function fakeHome(): FakeHome {
         workloadSecret: undefined,
         granting: undefined,
         freshKeyId: found && secret === undefined ? drawnKeyId() : undefined,
-        people: { createdBy: 'standalone', held: undefined },
+        people: { createdBy: 'standalone', cap: undefined, lost: [], unattested: undefined },
         taken: found ? takenFrom(found.uid, found.apiKey) : { keyId: undefined, digest: undefined },
         reported: parseReported(found && JSON.parse(statuses.get(found.uid) ?? 'null')),
       }

@@ -1,9 +1,10 @@
 /** Keys on a cluster as the operator would leave them, written without one: an ApiKey, and the Secret with its digest. */
+import type { Cap } from '../../src/core/cap.ts'
 import { digestOf } from '../../src/core/credential.ts'
 import { digestSecretName, writeDigestSecret } from '../../src/kube/digest-secret.ts'
 import type { KeySecret } from '../../src/resources/key-secret.ts'
 import type { Cluster } from './cluster.ts'
-import { aCredential } from './make.ts'
+import { aCredential, aWholeCap } from './make.ts'
 
 type Requests = Pick<Cluster, 'request'>
 type Spec = Readonly<Record<string, unknown>>
@@ -32,7 +33,7 @@ export async function grantKey(cluster: Requests, name: string, spec: Spec = {})
   const asked = { accessNamespace: 'acme', environment: 'production', permissions: ['thing:read'], ...spec }
   const made = await createApiKey(cluster, name, asked)
   const { secret, key } = aMintedSecret(name, made.metadata.uid)
-  await putSecret(cluster, secret, made)
+  await putSecret(cluster, { secret, made })
   const secretPath = `${SECRETS_PATH}/${digestSecretName(secret.keyId)}`
   return { name, uid: made.metadata.uid, key, secret, path: apiKeyPath(name), secretPath }
 }
@@ -58,26 +59,32 @@ export function aMintedSecret(name: string, uid: string): { readonly secret: Key
   return { secret, key: credential.text }
 }
 
-const written = (secret: KeySecret, { metadata, spec }: MadeKey) =>
-  writeDigestSecret(
-    { secret, granted: { generation: metadata.generation, spec }, handingTo: undefined },
+/** The people behind it hold what it asks for, everywhere, unless a cap is named. */
+function written(secret: KeySecret, { metadata, spec }: MadeKey, cap = aWholeCap(spec.permissions as string[])) {
+  const granted = { generation: metadata.generation, spec, cap }
+  return writeDigestSecret(
+    { secret, granted, claimants: new Map(), handingTo: undefined },
     { namespace: 'keyward-system', over: undefined },
   )
-
-export const putNewSecret = (cluster: Requests, secret: KeySecret, made: MadeKey): Promise<unknown> =>
-  expectOk(cluster, 'POST', SECRETS_PATH, written(secret, made))
-
-/** Says that what the ApiKey asks for now is granted. */
-export async function putSecret(cluster: Requests, secret: KeySecret, made: MadeKey): Promise<void> {
-  const path = `${SECRETS_PATH}/${digestSecretName(secret.keyId)}`
-  const { status } = await cluster.request('GET', path)
-  if (status === 200) await expectOk(cluster, 'PUT', path, written(secret, made))
-  else await putNewSecret(cluster, secret, made)
 }
 
-/** What the operator does once it grants an edit. */
-export async function grantAsDeclared(cluster: Requests, { path, secret }: GrantedKey): Promise<void> {
-  await putSecret(cluster, secret, (await expectOk(cluster, 'GET', path)) as MadeKey)
+type Written = { readonly secret: KeySecret; readonly made: MadeKey; readonly cap?: Cap | undefined }
+
+export const putNewSecret = (cluster: Requests, { secret, made, cap }: Written): Promise<unknown> =>
+  expectOk(cluster, 'POST', SECRETS_PATH, written(secret, made, cap))
+
+/** Says that what the ApiKey asks for now is granted. */
+export async function putSecret(cluster: Requests, what: Written): Promise<void> {
+  const { secret, made, cap } = what
+  const path = `${SECRETS_PATH}/${digestSecretName(secret.keyId)}`
+  const { status } = await cluster.request('GET', path)
+  if (status === 200) await expectOk(cluster, 'PUT', path, written(secret, made, cap))
+  else await putNewSecret(cluster, what)
+}
+
+/** What the operator does once it grants an edit, or once the people behind it hold something else. */
+export async function grantAsDeclared(cluster: Requests, { path, secret }: GrantedKey, cap?: Cap): Promise<void> {
+  await putSecret(cluster, { secret, made: (await expectOk(cluster, 'GET', path)) as MadeKey, cap })
 }
 
 /** Changes fields of its spec; null takes one away. */

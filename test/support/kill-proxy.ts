@@ -65,7 +65,7 @@ type HeldWrite = {
 
 /** Of the operator's work; a Lease or an event that is lost is lost. */
 const counts = ({ method, url = '' }: IncomingMessage): boolean =>
-  method !== 'GET' && !url.includes('/leases') && !url.includes('/events')
+  method !== 'GET' && !/\/(leases|events|subjectaccessreviews)\b/.test(url)
 
 export async function startKillProxy(cluster: Cluster): Promise<KillProxy> {
   const authority = await makeAuthority()

@@ -1,6 +1,7 @@
 /** Builders of valid things: a test names only what matters to it. */
 import { hash, randomBytes } from 'node:crypto'
 import { type Cidr, parseCidr } from '../../src/core/address.ts'
+import type { Cap } from '../../src/core/cap.ts'
 import { type Credential, composeCredential, composeKeyId, digestOf, RANDOM_BYTES } from '../../src/core/credential.ts'
 import type { Index } from '../../src/core/decide.ts'
 import type { Environment } from '../../src/core/environment.ts'
@@ -31,6 +32,12 @@ export function aCredential(wanted: { environment?: Environment; seed?: string }
   const bytes = (what: string) => (seed === undefined ? randomBytes(RANDOM_BYTES) : seededBytes(`${what} ${seed}`))
   return composeCredential(composeKeyId(environment, bytes('id')), bytes('secret'))
 }
+
+/** That of people who hold all of it, everywhere. */
+export const aWholeCap = (permissions: readonly string[]): Cap => ({
+  held: permissions,
+  within: Object.fromEntries(permissions.map((permission) => [permission, 'everywhere'])),
+})
 
 /** An active key of the workspace acme-web-eu that may read workspaces, from anywhere, without limits. */
 export function aKeyRecord(wanted: Partial<KeyRecord> = {}): KeyRecord {

@@ -14,6 +14,8 @@ export type OperatorOptions = {
   readonly env?: Readonly<Record<string, string>>
   /** The folder of its service account, where it is not the usual one. */
   readonly serviceAccount?: string
+  /** How long its webhooks are still answered once it is to stop; not at all unless given. */
+  readonly drainS?: number
   /** Further arguments, last. */
   readonly args?: readonly string[]
   /** false: return as soon as the process runs. */
@@ -23,6 +25,8 @@ export type OperatorOptions = {
 export type Operator = {
   /** `/readyz`, `/livez`, `/metrics`. */
   readonly adminUrl: string
+  /** Of its webhooks. */
+  readonly webhooksPort: number
   readonly process: Running
   readonly output: () => string
   readonly ready: () => Promise<void>
@@ -42,14 +46,14 @@ const START_WITHIN_MS = 30_000
 
 /** Starts it and waits until what it watches is there. Killed at the end of the test file. */
 export async function startOperator(cluster: Cluster, options: OperatorOptions = {}): Promise<Operator> {
-  const { leaseMs = 2000, identity, env = {}, args = [] } = options
+  const { leaseMs = 2000, drainS = 0, identity, env = {}, args = [] } = options
   const folder = options.serviceAccount ?? (await cluster.serviceAccount('keyward-operator'))
   const slot = await takeSlot()
   const started = startProcess(
     process.execPath,
     [
       ...[MAIN, 'operator', '--service-account', folder, '--lease-duration', `${leaseMs / 1000}s`],
-      ...['--port-offset', String(slot.offset)],
+      ...['--port-offset', String(slot.offset), '--webhook-hosts', '127.0.0.1', '--drain', `${drainS}s`],
       ...(identity === undefined ? [] : ['--identity', identity]),
       ...args,
     ],
@@ -68,6 +72,7 @@ export async function startOperator(cluster: Cluster, options: OperatorOptions =
   if (options.ready !== false) await ready()
   return {
     adminUrl,
+    webhooksPort: 9443 + slot.offset,
     process: started,
     output: started.output,
     ready,

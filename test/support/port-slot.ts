@@ -3,8 +3,8 @@ import { createServer, type Server } from 'node:net'
 
 export type PortSlot = { readonly offset: number; readonly free: () => Promise<void> }
 
-/** Ports of standalone at offset 0. */
-const PORTS = [8080, 8088, 9000, 9001, 9090]
+/** Ports of standalone, authz and operator at offset 0. */
+const PORTS = [8080, 8088, 9000, 9001, 9090, 9443]
 /** Nobody's port: who listens on it, at an offset, has that offset. */
 const CLAIM = 8079
 /** The distance of two of the ports above is never a multiple of this, so that two slots never meet. */

@@ -47,6 +47,24 @@ export const apiKeyStatus = z
       .describe('what the key may do now: asked for, and still held by whoever made and whoever received it')
       .optional(),
     permissionsSummary: text(10_240).describe('the same in one line, for tables').optional(),
+    withheld: z
+      .array(
+        z.object({
+          permission: text(128).describe('what is asked for and not in force'),
+          since: moment().describe('when it was first seen not to be held').optional(),
+          because: z
+            .array(text(1024))
+            .max(8)
+            .describe('who does not hold it: of those who made and who received the key')
+            .optional(),
+        }),
+      )
+      .max(64)
+      .meta({ 'x-kubernetes-list-type': 'atomic' })
+      .describe(
+        'permissions that the key asks for and that somebody behind it does not hold; absent where there is none',
+      )
+      .optional(),
     limitsSummary: text(256).describe('rate and quota in one line, for tables').optional(),
     credential: z
       .object({

@@ -1,0 +1,97 @@
+/** A cluster with an operator and authz, on which people hold what their roles say, and how long a change of those takes. */
+
+import type { Cluster } from './cluster.ts'
+import type { ClusterAuthz, Question } from './cluster-authz.ts'
+import { getKey } from './cluster-keys.ts'
+import { until } from './until.ts'
+
+/** Verbs are permissions. Its own name for role and binding. */
+export type Grant = {
+  readonly role: string
+  readonly subjects: readonly object[]
+  readonly verbs: readonly string[]
+  /** All of them unless given. */
+  readonly on?: readonly string[]
+}
+
+export const user = (name: string) => ({ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name })
+export const group = (name: string) => ({ apiGroup: 'rbac.authorization.k8s.io', kind: 'Group', name })
+
+const RBAC = '/apis/rbac.authorization.k8s.io/v1'
+const APPLY = 'application/apply-patch+yaml'
+
+type Requests = Pick<Cluster, 'request'>
+
+async function expectOk(cluster: Requests, ...asked: Parameters<Cluster['request']>): Promise<void> {
+  const { status, body } = await cluster.request(...asked)
+  if (status > 201) throw new Error(`${asked[0]} ${asked[1]}: ${JSON.stringify(body)}`)
+}
+
+/** The ClusterRole alone: what those who are bound to it may grant. */
+export async function setRole(cluster: Requests, { role, verbs, on }: Omit<Grant, 'subjects'>): Promise<void> {
+  const rule = { apiGroups: ['keyward.dev'], resources: ['accessnamespaces/permissions'], verbs }
+  await expectOk(
+    cluster,
+    'PATCH',
+    `${RBAC}/clusterroles/${role}?fieldManager=test&force=true`,
+    {
+      ...{ apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', metadata: { name: role } },
+      rules: [on === undefined ? rule : { ...rule, resourceNames: on }],
+    },
+    APPLY,
+  )
+}
+
+export async function bind(cluster: Requests, { role, subjects }: Pick<Grant, 'role' | 'subjects'>): Promise<void> {
+  await expectOk(
+    cluster,
+    'PATCH',
+    `${RBAC}/clusterrolebindings/${role}?fieldManager=test&force=true`,
+    {
+      ...{ apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRoleBinding', metadata: { name: role } },
+      ...{ roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: role }, subjects },
+    },
+    APPLY,
+  )
+}
+
+export async function grant(cluster: Requests, given: Grant): Promise<void> {
+  await setRole(cluster, given)
+  await bind(cluster, given)
+}
+
+export const unbind = (cluster: Requests, role: string): Promise<void> =>
+  expectOk(cluster, 'DELETE', `${RBAC}/clusterrolebindings/${role}`)
+
+/** What a key may do by its status. */
+export async function effectiveOf(cluster: Requests, which: string): Promise<readonly string[]> {
+  const status = (await getKey(cluster, which))?.status as { readonly permissions?: readonly string[] } | undefined
+  return status?.permissions ?? []
+}
+
+export type Follows = {
+  readonly authz: Pick<ClusterAuthz, 'outcome'>
+  readonly question: Question
+  readonly key: string
+  readonly permissions: readonly string[]
+  readonly outcome: string
+}
+
+/** @returns milliseconds until status and enforcement both say so, from the answer to the change on */
+export async function followsWithin(cluster: Requests, wanted: Follows, withinMs: number): Promise<number> {
+  const began = performance.now()
+  const { authz, question, key, permissions, outcome } = wanted
+  let last = ''
+  await until(
+    `${key} comes to ${outcome}`,
+    async () => {
+      const [now, effective] = await Promise.all([authz.outcome(question), effectiveOf(cluster, key)])
+      last = `${now} [${effective}]`
+      return last === `${outcome} [${permissions}]`
+    },
+    withinMs,
+  ).catch((error: unknown) => {
+    throw new Error(`${error instanceof Error ? error.message : error}; last: ${last}`)
+  })
+  return performance.now() - began
+}
