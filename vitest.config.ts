@@ -4,6 +4,7 @@ import { defineConfig } from 'vitest/config'
 const WITH_THEIR_OWN_API_SERVER = [
   'admission-certificates',
   'admission-net',
+  'admission-replicas',
   'admission',
   'authz-faults',
   'cli',

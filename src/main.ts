@@ -147,6 +147,7 @@ onCluster(
     .option('--identity <name>', 'what this replica is called in the Lease (default: the host name, and a part drawn)')
     .option('--operator-namespace <name>', 'where its own certificates and keys lie (default: keyward-operator)')
     .option('--webhook-certificate <dir>', 'tls.crt and tls.key that somebody else renews, as cert-manager does')
+    .option('--webhook-client-ca <file>', 'answer webhooks only to holders of a certificate of these authorities, PEM')
     .option('--webhook-hosts <names>', 'as which the API server calls the webhooks, besides their Service')
     .option('--drain <time>', 'how long webhooks are still answered once it is to stop (default: 3s)')
     .option('--max-attestation-age <time>', "how long a user's groups count as they were (default: for ever)"),

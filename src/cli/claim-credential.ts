@@ -171,7 +171,8 @@ const REMEDIES: Readonly<Record<string, (waiting: Waiting) => string>> = {
   KeyInactive: ({ terminal, wanted: { name, namespace } }) =>
     `${terminal.self} resume ${name} -n ${namespace}, unless it is revoked`,
   KeyExpired: () => 'an expired key stays expired: create another one',
-  NotPermitted: () => 'somebody who holds every permission of the key can claim it',
+  // of which nobody is known to have made it or its key, or by somebody who holds less by now: the message says which
+  NotPermitted: (waiting) => `when that is mended and the operator runs, make the claim again: ${again(waiting)}`,
   KeyNotFound: again,
   VersionSuperseded: again,
   NotClaimable: ({ terminal, wanted: { name, namespace } }) => `see ${terminal.self} get ${name} -n ${namespace}`,

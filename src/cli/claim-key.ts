@@ -177,7 +177,11 @@ async function patched(cluster: Cluster, key: Ref, patch: object) {
 async function agreed(key: KeyFacts, { overlap, yes, dryRun }: RegenerateOptions, terminal: Terminal): Promise<void> {
   const left = overlap ?? key.spec.overlap
   const isHeld = key.status.credential?.version !== undefined
-  if (yes || dryRun || !isHeld || leavesOverlap(left) || terminal.person === undefined) return
+  if (yes || dryRun || !isHeld || leavesOverlap(left)) return
+  if (terminal.person === undefined)
+    throw wrongly(
+      `--yes is needed where nobody can be asked: the secret of ${key.name} that is in use now would end at once (--overlap 1h would leave it an hour)`,
+    )
   terminal.err(`The secret of ${key.name} that is in use now ends at once (--overlap 1h would leave it an hour).\n`)
   await typedName(terminal.person, key.name)
 }

@@ -1,29 +1,40 @@
 /** PURE: what a shell runs to know how a command line may go on. */
 import type { Shell } from './completion.ts'
 
-/** No value of a person or of the cluster is ever evaluated: words go in as arguments, and lines come out as text. */
+/**
+ * No value of a person or of the cluster is ever evaluated: words go in as arguments, and lines come out as text. Bash takes
+ * words apart at colons and the like, so they are put together as they stand in the line, and only what is behind the last
+ * such character is given back, since only that is replaced.
+ */
 const BASH = `# keyward completion for bash: source <(keyward completion bash)
 _keyward() {
-  local line directive=0 word cur
+  local rest=\${COMP_LINE:0:COMP_POINT} gap piece line directive=0 word cur kept i n=0
   local -a words
-  if declare -F _get_comp_words_by_ref >/dev/null; then
-    local cword
-    _get_comp_words_by_ref -n "=:" cur words cword
-    words=("\${words[@]:1:cword}")
-  else
-    cur=\${COMP_WORDS[COMP_CWORD]}
-    words=("\${COMP_WORDS[@]:1:COMP_CWORD}")
-  fi
+  words=()
+  for ((i = 0; i <= COMP_CWORD; i++)); do
+    gap=\${rest%%[![:space:]]*}
+    rest=\${rest#"$gap"}
+    piece=\${COMP_WORDS[i]}
+    if ((i == COMP_CWORD)); then piece=$rest; fi
+    rest=\${rest#"$piece"}
+    if [[ -z $gap && $n -gt 0 ]]; then
+      words[n-1]+=$piece
+    else
+      words[n]=$piece
+      n=$((n + 1))
+    fi
+  done
+  cur=\${words[n-1]}
+  kept=\${cur%"\${cur##*[$COMP_WORDBREAKS]}"}
   COMPREPLY=()
   while IFS= read -r line; do
     case $line in
       :*) directive=\${line#:} ;;
-      *) word=\${line%%$'\\t'*}; [[ $word == "$cur"* ]] && COMPREPLY+=("$word") ;;
+      *) word=\${line%%$'\\t'*}; [[ $word == "$cur"* ]] && COMPREPLY+=("\${word#"$kept"}") ;;
     esac
-  done < <(keyward __complete "\${words[@]}" 2>/dev/null)
+  done < <(keyward __complete "\${words[@]:1}" 2>/dev/null)
   if ((directive & 2)); then compopt -o nospace; fi
   if ((directive == 0)); then compopt -o default; fi
-  if declare -F __ltrim_colon_completions >/dev/null; then __ltrim_colon_completions "$cur"; fi
 }
 complete -F _keyward keyward
 `

@@ -25,8 +25,11 @@ export async function complete(words: readonly string[], parts: CompletionParts)
   const current = words.at(-1) ?? ''
   const read = readWords(words.slice(0, -1), parts.program)
   const found = await candidates(current, read, parts).catch(() => NOTHING)
-  return { ...found, items: found.items.filter(({ name }) => name.startsWith(current)) }
+  return { ...found, items: found.items.filter(({ name }) => name.startsWith(current) && STANDS_ALONE.test(name)) }
 }
+
+/** It comes to stand in a command line: what a shell would take apart or run is not offered, whoever wrote it. */
+const STANDS_ALONE = /^[A-Za-z0-9@%+=:,./_-]*$/
 
 /** As cobra writes them: a word and what it is about, and a number at the end. */
 export const completionText = ({ items, directive }: Completions): string =>

@@ -83,15 +83,35 @@ export function explain(index: Index, shown: Shown, question: Question): Explana
   return explainKnown(reading, rows, shown)
 }
 
-function explainKnown(
-  reading: Reading,
-  before: readonly Row[],
-  { record, treeUnseen, cappedUnseen }: Shown & { readonly kind: 'known' },
-): Explanation {
+type Known = Shown & { readonly kind: 'known' }
+
+/** As if its people held everywhere what they hold; where that is not seen and could change the answer, there is none. */
+function explainKnown(reading: Reading, before: readonly Row[], known: Known): Explanation {
+  const judged = judge(reading, before, known)
+  const { record, cappedUnseen } = known
+  const facts = new Facts(reading, record)
+  const others = cappedUnseen ? otherPlaces(reading, facts) : []
+  const answers = others.map(({ where, heldWithin }) => {
+    const { answer } = judge(reading, before, { ...known, record: { ...record, heldWithin } })
+    return { where, answer }
+  })
+  const differing = answers.filter(({ answer }) => answer !== judged.answer)
+  const unsaid = `where inside ${record.accessNamespace} everybody behind the key may grant ${facts.permission}`
+  if (differing.length > 0) {
+    const rows = judged.rows.slice(0, before.length + ORDER.findIndex(({ name }) => name === REACH))
+    const said = [{ where: 'everywhere', answer: judged.answer }, ...differing]
+    const each = said.map(({ where, answer }) => `${where}: ${answer}`)
+    return undecided(reading, rows, `${unsaid} (${each.join('; ')})`)
+  }
+  if (others.length === 0 || judged.answer !== 'allow' || facts.far.kind !== 'list') return judged
+  return { ...judged, unseen: [`${unsaid}: what is visible may be less`, ...judged.unseen] }
+}
+
+function judge(reading: Reading, before: readonly Row[], { record, treeUnseen }: Known): Explanation {
   const rows = [...before]
   const facts = new Facts(reading, record)
   for (const { name, check } of ORDER) {
-    if (treeUnseen && name === REACH) return undecided(reading, rows)
+    if (treeUnseen && name === REACH) return undecided(reading, rows, TREE_UNSEEN)
     const objection = check(facts)
     if (objection !== undefined) return refused(reading, rows, { check: name, denial: { kind: 'deny', ...objection } })
     rows.push(passed(name, remark(name, facts)))
@@ -104,29 +124,39 @@ function explainKnown(
       ),
     )
   }
-  const unseen = [...(cappedUnseen && reachesInside(reading, facts) ? [cappedInside(facts)] : []), ...stale(reading)]
-  return { ...allowed(reading, rows), unseen }
+  return { ...allowed(reading, rows), unseen: stale(reading) }
 }
 
 /** The first row that looks at the AccessNamespaces. */
 const REACH = 'the namespace is within reach'
 
-function undecided(reading: Reading, rows: readonly Row[]): Explanation {
-  const unseen = [
-    `whether ${REACH}, and what is asked after that: you may not list the AccessNamespaces (the verb list on accessnamespaces)`,
+const TREE_UNSEEN = `whether ${REACH}, and what is asked after that: you may not list the AccessNamespaces (the verb list on accessnamespaces)`
+
+function undecided(reading: Reading, rows: readonly Row[], why: string): Explanation {
+  return { ...allowed(reading, rows), answer: 'undecided', status: undefined, unseen: [why, ...stale(reading)] }
+}
+
+type Places = { readonly where: string; readonly heldWithin: KeyRecord['heldWithin'] }
+
+/**
+ * Where else its people may hold the permission than everywhere inside: those that can come to another answer, if any can.
+ * All but one, that with the shortest id, make the longest list that has no common name. None: it makes no difference.
+ */
+function otherPlaces({ match, index: { tree } }: Reading, { record, permission }: Facts): readonly Places[] {
+  const own = tree.get(record.accessNamespace)
+  const { resource, reach } = match?.route ?? {}
+  // without a permission nobody holds it anywhere
+  if (permission === undefined || resource === undefined || own === undefined) return []
+  if (reach?.[own.type] !== 'within') return []
+  const inside = tree.within(record.accessNamespace, resource).namespaces
+  if (inside.length === 0) return []
+  const [, ...most] = inside.toSorted((a, b) => a.externalId.length - b.externalId.length)
+  const allButOne = new Set(most.map(({ name }) => name))
+  return [
+    { where: 'nowhere', heldWithin: new Map() },
+    { where: 'at all places but one', heldWithin: new Map([[permission, allButOne]]) },
   ]
-  return { ...allowed(reading, rows), answer: 'undecided', status: undefined, unseen }
 }
-
-function reachesInside({ match, index }: Reading, { record, permission }: Facts): boolean {
-  // without a permission nobody holds it anywhere, and that was said already
-  if (permission === undefined) return false
-  const own = index.tree.get(record.accessNamespace)
-  return own !== undefined && match?.route.reach?.[own.type] === 'within'
-}
-
-const cappedInside = ({ record, permission }: Facts): string =>
-  `where inside ${record.accessNamespace} everybody behind the key may grant ${permission}: elsewhere the answer is outside_namespace, and lists are shorter`
 
 const stale = ({ served: { api } }: Reading): readonly string[] =>
   api.refusedWhenStaleMs === undefined

@@ -79,7 +79,7 @@ function remedyOf({ who, verb, resource, group, namespace, everywhere, self }: D
 const ROLES: Readonly<Record<string, { readonly read: string; readonly write: string } | undefined>> = {
   apikeys: { read: 'keyward-view', write: 'keyward-edit' },
   protectedapis: { read: 'keyward-view', write: 'keyward-edit' },
-  apikeyclaims: { read: 'keyward-edit', write: 'keyward-edit' },
+  apikeyclaims: { read: 'keyward-claim', write: 'keyward-claim' },
 }
 
 function notFoundWords(refused: Refused, { namespace }: Doing): string {

@@ -73,8 +73,13 @@ const noRoute: Check = ({ match, unmatched }) =>
     ? { code: 'no_route', why: 'no route has this method and path' }
     : undefined
 
+/** Of a key that is capped: where its people hold nothing any more, it is nobody's. */
+const isForsaken = ({ heldWithin, held, asked }: KeyRecord): boolean =>
+  heldWithin !== undefined && held.length === 0 && asked.length > 0
+
 const permissionMissing: Check = ({ record, permission, match }) => {
   if (permission === undefined) {
+    if (isForsaken(record)) return { code: 'creator_access_lost', why: 'its people hold nothing of what it asks for' }
     return match === undefined || match.route.authenticated === true
       ? undefined
       : { code: 'missing_permission', why: 'the route names no permission for this method' }

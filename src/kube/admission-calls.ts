@@ -3,12 +3,12 @@ import { Trouble } from '../core/trouble.ts'
 import { isAlreadyExists, isConflict } from './api-error.ts'
 import { create, get, listPage, replace } from './calls.ts'
 import type { KubeClient } from './client.ts'
-import { type KubeObject, type Resource, SECRETS } from './objects.ts'
+import { DIGEST_SECRET_TYPE } from './digest-secret.ts'
+import { type KubeObject, SECRETS } from './objects.ts'
 
 const REVIEWS = '/apis/authorization.k8s.io/v1/subjectaccessreviews'
 /** Below the time that a webhook has. */
 const REVIEW_WITHIN_MS = 2000
-const PAGE = 500
 
 /** Asks the API server; never through a client that only the leader may write with: every replica asks, and nothing is written. */
 export const subjectAccessReview =
@@ -55,14 +55,16 @@ export function ownSecret(client: KubeClient, { namespace, name, type }: Named):
   }
 }
 
-/** Looks page by page, until one is found. */
-export async function anyWithAnnotation(client: KubeClient, resource: Resource, name: string): Promise<boolean> {
-  for (let token = ''; ; ) {
-    const page = await listPage(client, resource, { limit: PAGE, token })
-    if (page.items.some(({ metadata }) => metadata.annotations?.[name] !== undefined)) return true
-    if (page.token === '') return false
-    token = page.token
-  }
+/**
+ * Whether the digests of any key are kept. Nobody but the operator writes them, whereas an annotation on an ApiKey that was made
+ * while nobody was asked is whatever its maker wants.
+ *
+ * @param namespace Keyward's own
+ */
+export async function keepsKeys(client: KubeClient, namespace: string): Promise<boolean> {
+  const choice = { namespace, fieldSelector: `type=${DIGEST_SECRET_TYPE}`, limit: 1, token: '' }
+  const { items } = await listPage(client, SECRETS, choice)
+  return items.length > 0
 }
 
 /** Owns the fields in `object` from now on, whoever had them, and no others. */

@@ -10,7 +10,7 @@ import { API_KEYS, CLAIMS, CONFIG_MAPS, type KubeObject, type Ref, SECRETS } fro
 import { makeReading } from './reading.ts'
 import type { Reflector, ReflectorParts, reflect } from './reflector.ts'
 import { makeRegenerations, type Regenerations } from './regenerations.ts'
-import { readTombstones, TOMBSTONES_SELECTOR, tombstonesName } from './tombstones.ts'
+import { keepTombstones, readTombstones, TOMBSTONES_SELECTOR, type Tombstones } from './tombstones.ts'
 import { toMend } from './watch-trouble.ts'
 
 export type KeyRef = { readonly namespace: string; readonly name: string }
@@ -52,6 +52,8 @@ export type KeyCaches = {
   }
   readonly regenerations: Pick<Regenerations, 'saw' | 'seenAt'>
   readonly isRetired: (keyId: KeyId) => boolean
+  /** The name of the ConfigMap that its tombstone is to stand in. */
+  readonly tombstonesFor: (keyId: KeyId) => string
   /** What we wrote or read live ourselves: nobody is woken by it. */
   readonly noteDigest: (object: KubeObject) => void
   readonly digestIsGone: (name: string, uid: string) => void
@@ -132,12 +134,14 @@ export function openKeyCaches({ client, namespace, reflect, wake, ...rest }: Key
   })
   // what is in the first list may have been written to since it was made
   void claimObjects.whenSynced().then(claims.watchBegins, () => {})
-  const tombstones = followed<Readonly<Record<string, unknown>>>({
+  const spent = keepTombstones()
+  const tombstones = followed<Tombstones>({
     resource: CONFIG_MAPS,
     namespace,
     selector: { label: TOMBSTONES_SELECTOR },
     read: readTombstones,
-    onChange: (_key, now, before) => {
+    onChange: (key, now, before) => {
+      spent.changed(refOf(key).name, now)
       // somebody took them away: those that are kept of revoked keys are made anew
       for (const keyId of Object.keys(before ?? {}))
         if (!Object.hasOwn(now ?? {}, keyId)) wakeByName(digests.byKeyId(keyId as KeyId)?.apiKeyName)
@@ -181,7 +185,8 @@ export function openKeyCaches({ client, namespace, reflect, wake, ...rest }: Key
     digests,
     claims: { of: (ref) => claims.of(nameOf(ref)), all: claims.all, madeAt: claims.madeAt },
     regenerations,
-    isRetired: (keyId) => Object.hasOwn(tombstones.get(`${namespace}/${tombstonesName(keyId)}`) ?? {}, keyId),
+    isRetired: spent.isRetired,
+    tombstonesFor: spent.nameFor,
     noteDigest: (object) => quietly(() => digestSecrets.note(object)),
     digestIsGone: (name, uid) => quietly(() => digestSecrets.noteGone(`${namespace}/${name}`, uid)),
     noteClaim: (object) => quietly(() => claimObjects.note(object)),

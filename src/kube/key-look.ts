@@ -33,6 +33,8 @@ export type KeyLookParts = {
   readonly recipients: Pick<Recipients, 'look' | 'fateOf'>
   readonly people: PeoplePort
   readonly revisionOf: (uid: string, resourceVersion: string) => Revision
+  /** Milliseconds since 1970. */
+  readonly nowMs: () => number
 }
 
 /** What writes are made over; kept until the next look. */
@@ -41,7 +43,7 @@ export type SeenKey = SeenRecipients & { readonly uid: string; readonly resource
 const NOTHING_TAKEN: Taken = { keyId: undefined, digest: undefined }
 const NO_CLAIMS: readonly Claim[] = []
 
-export function makeKeyLook({ client, caches, writes, recipients, people, revisionOf }: KeyLookParts) {
+export function makeKeyLook({ client, caches, writes, recipients, people, ...parts }: KeyLookParts) {
   const seenKeys = new Map<string, SeenKey>()
   const { digests } = caches
 
@@ -66,7 +68,7 @@ export function makeKeyLook({ client, caches, writes, recipients, people, revisi
     if (read === undefined) return undefined
     if (!read.read.ok) return { kind: 'unreadable', problem: read.read.problem }
     const { secret } = read.read.value
-    const revision = revisionOf(uid, read.object.resourceVersion)
+    const revision = parts.revisionOf(uid, read.object.resourceVersion)
     return { kind: 'read', secret, revision, tombstoned: caches.isRetired(secret.keyId) }
   }
 
@@ -89,14 +91,19 @@ export function makeKeyLook({ client, caches, writes, recipients, people, revisi
 
   const isFree = (keyId: KeyId): boolean => digests.byKeyId(keyId) === undefined && !caches.isRetired(keyId)
 
+  /** Whether it may be meant for the version before that which is due now. */
+  const isOfBefore = (claim: Claim, apiKey: KubeObject): boolean => {
+    const sights = { regeneratedAt: caches.regenerations.seenAt(apiKey), claimedAt: caches.claims.madeAt(claim) }
+    return mayPrecedeRegeneration(claim, apiKey, sights)
+  }
+
   const waitingOf = (claim: Claim, { declared, object }: ObservedKey, about: Waiting): WaitingClaim => {
     const { regenerate } = declared.apiKey.spec
-    const sights = { regeneratedAt: caches.regenerations.seenAt(object), claimedAt: caches.claims.madeAt(claim) }
     return {
       name: claim.object.metadata.name,
       version: claim.version,
       // the one before that which is due now
-      dueWhenMade: mayPrecedeRegeneration(claim, object, sights) ? regenerate + about.rotations : undefined,
+      dueWhenMade: isOfBefore(claim, object) ? regenerate + about.rotations : undefined,
       ...about.claimant,
       objection: objectionTo(claim, object),
       delivered: undefined,
@@ -105,13 +112,20 @@ export function makeKeyLook({ client, caches, writes, recipients, people, revisi
 
   /** Everybody behind the key as it is kept when this resolves. */
   const behindOf = async (ref: KeyRef, observed: ObservedKey, reported: Reported): Promise<Behind> => {
+    const { object } = observed
     const { uid, apiKey } = observed.declared
     for (;;) {
       const read = kept(uid, reported)
       const value = read?.read.ok === true ? read.read.value : undefined
       const { current, rotations = 0 } = value?.secret ?? {}
-      const isDue = !isHandedOver(current) || (current?.version ?? 0) < 1 + apiKey.spec.regenerate + rotations
-      const behind = await lookBehind(people, { ref, observed, kept: value, claims: unfinished(ref), isDue })
+      const due = 1 + apiKey.spec.regenerate + rotations
+      const isDue = !isHandedOver(current) || (current?.version ?? 0) < due
+      const mayWin = (claim: Claim): boolean =>
+        isDue &&
+        objectionTo(claim, object) === undefined &&
+        (claim.version === undefined ? !isOfBefore(claim, object) : claim.version === due)
+      const looking = { ref, observed, kept: value, claims: unfinished(ref), mayWin, now: parts.nowMs() }
+      const behind = await lookBehind(people, looking)
       if (kept(uid, reported)?.object.resourceVersion === read?.object.resourceVersion) return behind
     }
   }

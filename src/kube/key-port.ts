@@ -207,7 +207,8 @@ export function makeClusterKeyPort(parts: ClusterKeyPortParts): ClusterKeyPort {
     writeSecret,
     openAttempt,
     tombstone: async (keyId, uid) => {
-      caches.noteTombstones(await addTombstone(client, namespace, { keyId, uid }))
+      const name = caches.tombstonesFor(keyId)
+      caches.noteTombstones(await addTombstone(client, namespace, { name, keyId, uid }))
     },
     remove: writes.remove,
     denyClaim,

@@ -1,13 +1,14 @@
 /** Who is behind a key: whoever made it, whoever received its versions that are in force, and whoever is about to. */
 import { type Cap, NOTHING_HELD } from '../core/cap.ts'
 import type { Attested } from '../core/person.ts'
+import { Trouble } from '../core/trouble.ts'
 import type { People, WaitingClaim } from '../operator/world.ts'
 import { UNRECORDED } from '../resources/key-secret.ts'
 import type { Claim } from './claims.ts'
 import type { DigestSecret } from './digest-secret.ts'
 import type { KeyRef } from './key-caches.ts'
 import type { ObservedKey } from './observed-key.ts'
-import type { AskedCap, PeopleCap, PeoplePort } from './people.ts'
+import type { AskedCap, PeopleCap, PeoplePort, Proof } from './people.ts'
 
 export type Behind = {
   readonly people: People
@@ -15,12 +16,14 @@ export type Behind = {
   readonly claims: ReadonlyMap<string, Claimant>
 }
 
-export type Claimant = Pick<WaitingClaim, 'claimant' | 'unattested' | 'cap'>
+export type Claimant = Pick<WaitingClaim, 'claimant' | 'unattested' | 'cap' | 'unasked' | 'undecidedUntil'>
 
 export const NOBODY: People = { createdBy: UNRECORDED, cap: undefined, lost: [], unattested: undefined }
 
-/** Of more than so many that wait, the oldest: the others are told that they come too late. */
+/** Of those that may receive it, the oldest: the others come too late, or their turn comes when those were answered. */
 const CLAIMS_ASKED_ABOUT = 8
+/** Whoever was not asked about and is left all the same is looked at again. */
+const AGAIN_MS = 1000
 
 type Looking = {
   readonly ref: KeyRef
@@ -29,13 +32,17 @@ type Looking = {
   readonly kept: DigestSecret | undefined
   /** Those that wait, oldest first. */
   readonly claims: readonly Claim[]
-  /** Whether the version that is due is still to be handed over. */
-  readonly isDue: boolean
+  /** Whether it may receive the version that is due, as far as that does not hang on who made it. */
+  readonly mayWin: (claim: Claim) => boolean
+  /** Milliseconds since 1970. */
+  readonly now: number
 }
 
 export async function lookBehind(port: PeoplePort, looking: Looking): Promise<Behind> {
   const { ref, observed, kept } = looking
   const creator = port.creatorOf(observed.object)
+  // its claims would be denied for good
+  if (creator.until !== undefined) throw new Trouble('stamp_key_unknown', 'retry')
   if (!creator.ok) {
     const people = { createdBy: UNRECORDED, cap: NOTHING_HELD, lost: [], unattested: creator.problem }
     return { people, claims: await claimantsAmong(port, looking, async () => NOTHING_HELD) }
@@ -51,23 +58,35 @@ export async function lookBehind(port: PeoplePort, looking: Looking): Promise<Be
 
 async function claimantsAmong(
   port: PeoplePort,
-  { claims, isDue }: Looking,
+  { claims, mayWin, now }: Looking,
   capWith: (claimant: Attested) => Promise<Cap>,
 ): Promise<Behind['claims']> {
   const found = new Map<string, Claimant>()
-  let left = isDue ? CLAIMS_ASKED_ABOUT : 0
-  for (const { object } of claims) {
-    const claimant = port.claimantOf(object)
-    const cap = claimant.ok && left > 0 ? await capWith(claimant.value) : NOTHING_HELD
-    if (claimant.ok) left -= 1
-    found.set(object.metadata.uid, {
-      claimant: claimant.ok ? claimant.value.person.username : UNRECORDED,
-      unattested: claimant.ok ? undefined : claimant.problem,
-      cap,
-    })
+  let left = CLAIMS_ASKED_ABOUT
+  for (const claim of claims) {
+    const { uid } = claim.object.metadata
+    const proof = port.claimantOf(claim.object)
+    if (!proof.ok) {
+      found.set(uid, unproven(proof))
+      continue
+    }
+    const claimant = proof.value.person.username
+    const unasked = left === 0 || !mayWin(claim)
+    if (!unasked) left -= 1
+    const cap = unasked ? NOTHING_HELD : await capWith(proof.value)
+    const undecidedUntil = unasked ? now + AGAIN_MS : undefined
+    found.set(uid, { claimant, unattested: undefined, cap, unasked, undecidedUntil })
   }
   return found
 }
+
+const unproven = ({ problem, until }: Extract<Proof, { ok: false }>): Claimant => ({
+  claimant: UNRECORDED,
+  unattested: until === undefined ? problem : undefined,
+  cap: NOTHING_HELD,
+  unasked: until !== undefined,
+  undecidedUntil: until,
+})
 
 /** Of what is in force: whoever received it goes on capping it when the claim is long gone. */
 const receivers = (kept: DigestSecret | undefined): readonly Attested[] =>

@@ -17,10 +17,13 @@ export type AskedCap = {
 
 export type PeopleCap = { readonly cap: Cap; readonly lost: readonly Lost[] }
 
+/** A problem: nobody is proven to have made it. `until`: it may be proven yet, so nothing is decided before (ms since 1970). */
+export type Proof = Parsed<Attested> & { readonly until?: number | undefined }
+
 export type PeoplePort = {
-  /** Who made the ApiKey; a problem: nobody is proven to have. */
-  readonly creatorOf: (apiKey: KubeObject) => Parsed<Attested>
-  readonly claimantOf: (claim: KubeObject) => Parsed<Attested>
+  /** Who made the ApiKey. */
+  readonly creatorOf: (apiKey: KubeObject) => Proof
+  readonly claimantOf: (claim: KubeObject) => Proof
   /**
    * What all of them hold of what the key asks for: asks the API server where that is not known. From then on the key is
    * woken as soon as that is something else.

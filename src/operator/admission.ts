@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import type { Person } from '../core/person.ts'
 import { Trouble } from '../core/trouble.ts'
-import { anyWithAnnotation, ownSecret } from '../kube/admission-calls.ts'
+import { keepsKeys, ownSecret } from '../kube/admission-calls.ts'
 import { isForbidden, isNotFound } from '../kube/api-error.ts'
 import { get } from '../kube/calls.ts'
 import type { KubeClient } from '../kube/client.ts'
@@ -27,18 +27,23 @@ import {
 import type { Reviews } from '../webhook/reviews.ts'
 import { admissionListener } from '../webhook/serve.ts'
 import { makeServing } from '../webhook/serving.ts'
-import { ANNOTATIONS, type StampKeys } from '../webhook/stamp.ts'
+import type { StampKeys } from '../webhook/stamp.ts'
+import { onlyFor, openAuthority } from './client-authority.ts'
 
 export type AdmissionParts = {
   /** Not fenced: every replica asks and answers, whoever leads. */
   readonly client: KubeClient
   readonly at: { readonly host: string; readonly port: number }
+  /** Keyward's own, where digests lie. */
+  readonly namespace: string
   /** Where Secrets of the operator alone lie. */
   readonly operatorNamespace: string
   /** As which the API server calls: DNS names, and IP addresses. */
   readonly names: readonly string[]
   /** A folder with tls.crt and tls.key that somebody else renews; undefined: certificates of our own. */
   readonly certificateFolder: string | undefined
+  /** A file with the authorities of callers: only holders of a certificate of theirs are answered; absent: everybody is. */
+  readonly clientCa?: string | undefined
   /** How long it is still answered once it is to stop, for callers who have not heard of it. */
   readonly drainMs: number
   /** How long what was begun may take after that; a little more than an answer may, unless told. */
@@ -55,6 +60,8 @@ export type AdmissionParts = {
   readonly nowMs: () => number
   readonly steadyMs: () => number
   readonly random: (count: number) => Uint8Array
+  /** Stamps count by other keys than before. */
+  readonly onKeys?: () => void
   /** Between two looks at what replicas share; 10 s unless told. */
   readonly everyMs?: number
 }
@@ -104,7 +111,7 @@ export function openAdmission(parts: AdmissionParts): Admission {
   let draining = false
   let looking: Promise<void> | undefined
 
-  const isStamped = () => anyWithAnnotation(client, API_KEYS, ANNOTATIONS.ApiKey.stamp)
+  const making = { random: parts.random, keepsKeys: () => keepsKeys(client, parts.namespace) }
 
   const stampKeys = (): StampKeys => {
     if (keys === undefined) throw new Trouble('stamp_key_not_known', 'retry')
@@ -126,7 +133,11 @@ export function openAdmission(parts: AdmissionParts): Admission {
 
   const lookOnce = async (): Promise<void> => {
     try {
-      if (keys !== undefined) keys = await stampKeysAfter(keys, stampKeySecret, isLeading)
+      if (keys !== undefined) {
+        const before = keys
+        keys = await stampKeysAfter(before, stampKeySecret, isLeading)
+        if (!sameKeys(before, keys)) parts.onKeys?.()
+      }
       await served?.look()
     } catch (error) {
       if (!ending.signal.aborted)
@@ -159,8 +170,9 @@ export function openAdmission(parts: AdmissionParts): Admission {
     run: async (stop) => {
       stop.addEventListener('abort', () => ending.abort(), { once: true })
       // files that can't be used are for whoever starts it to mend
+      const authority = parts.clientCa === undefined ? undefined : openAuthority(parts.clientCa, parts.log)
       if (parts.certificateFolder !== undefined) served = await serve()
-      keys = await insist(() => sharedStampKeys(stampKeySecret, { random: parts.random, isStamped }), stop)
+      keys = await insist(() => sharedStampKeys(stampKeySecret, making), stop)
       if (keys !== undefined) known.resolve()
       served ??= await insist(serve, stop)
       if (stop.aborted || served === undefined) return
@@ -171,7 +183,7 @@ export function openAdmission(parts: AdmissionParts): Admission {
           answer(request, response)
         },
         parts.at,
-        served.tls,
+        authority === undefined ? served.tls : onlyFor(authority, served.tls),
       )
       while (!stop.aborted) {
         await look()
@@ -190,6 +202,11 @@ export function openAdmission(parts: AdmissionParts): Admission {
   }
 }
 
+const sameKeys = (before: StampKeys, now: StampKeys): boolean =>
+  before.length === now.length && before.every((key, i) => Buffer.compare(key, now[i] ?? NO_KEY) === 0)
+
+const NO_KEY = new Uint8Array()
+
 const NEVER = new AbortController().signal
 
 function answering(parts: AdmissionParts, stampKeys: () => StampKeys) {
@@ -207,7 +224,10 @@ function answering(parts: AdmissionParts, stampKeys: () => StampKeys) {
     now: parts.nowMs,
   })
   return admissionListener({
-    endpoints: { '/mutate': (request) => stamp(request, now()), '/validate': (request) => admit(request, now()) },
+    endpoints: {
+      '/mutate': (request) => stamp(request, now()),
+      '/validate': (request, gone) => admit(request, { ...now(), gone }),
+    },
     deadlineMs: DEADLINE_MS,
     pause,
     counted: (path, answer, ms) => parts.counted(path.slice(1), answer, ms),
@@ -239,7 +259,7 @@ function problemOf(error: unknown, { operatorNamespace: namespace }: AdmissionPa
     return { problem: `the Secret ${STAMP_KEY_SECRET} in ${namespace} holds no key of ours: put back what it held` }
   if (error instanceof Trouble && error.code === 'stamp_key_lost')
     return {
-      problem: `there are ApiKeys with stamps, and the Secret ${STAMP_KEY_SECRET} in ${namespace} is gone: put it back (docs/operations.md)`,
+      problem: `there are keys that were stamped, and the Secret ${STAMP_KEY_SECRET} in ${namespace} is gone: put it back (docs/operations.md)`,
     }
   if (isForbidden(error))
     return {

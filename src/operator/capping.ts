@@ -4,8 +4,9 @@
  */
 import type { Permission } from '../core/permission.ts'
 import { type Person, personKey, serviceAccountOf } from '../core/person.ts'
+import type { KubeObject } from '../kube/objects.ts'
 import { once } from '../kube/once.ts'
-import type { AskedCap, PeopleCap, PeoplePort } from '../kube/people.ts'
+import type { AskedCap, PeopleCap, PeoplePort, Proof } from '../kube/people.ts'
 import type { RbacCaches } from '../kube/rbac-caches.ts'
 import type { ReachWithin } from '../kube/reach-within.ts'
 import { mayGrant } from '../resources/rights.ts'
@@ -14,9 +15,10 @@ import { makeBell } from '../runtime/bell.ts'
 import { eachOf } from '../runtime/each-of.ts'
 import { makeKeyCap, type Of } from '../webhook/key-cap.ts'
 import type { Asking, Lane, Reviews } from '../webhook/reviews.ts'
-import type { StampKeys } from '../webhook/stamp.ts'
+import { FOREIGN_KEY, type StampedKind, type StampKeys } from '../webhook/stamp.ts'
 import { stampOf } from '../webhook/stamped-object.ts'
 import { type CappedKey, keepCapped, nameOf, type SeenPerson } from './capped-keys.ts'
+import { makeRechecks } from './rechecks.ts'
 import type { KeyRef } from './world.ts'
 
 export type CappingParts = {
@@ -52,7 +54,8 @@ const GATHER_MS = 150
 const AGAIN_MS = 1000
 const RENEW_EVERY_MS = 4 * 60_000
 const RENEWED_AT_ONCE = 4
-const RECHECKED_AT_ONCE = 64
+/** A key with more is asked about place by place for so long that others don't wait for it. */
+const MANY_PLACES = 100
 /** So old may an answer be about somebody who is behind no key yet. */
 const UNWATCHED_MS = 1000
 /** The API server may see its own roles later than we do: an answer that is not what they say is asked for once more. */
@@ -177,34 +180,31 @@ export function makeCapping(parts: CappingParts): Capping {
     })
   }
 
-  const look = async (stop: AbortSignal): Promise<void> => {
+  const rechecks = makeRechecks({
+    act: recheck,
+    isLong: (name) => placesIn(keys.named(name)?.inside) > MANY_PLACES,
+    pause: parts.pause,
+    onTrouble: parts.onTrouble,
+  })
+
+  /** Waits for nothing that is asked: whoever comes next is seen while that goes on. */
+  const look = (stop: AbortSignal): void => {
     if (rbac.synced()) lookAtPeople()
     lookAtPlaces()
     lookAtDoubts()
-    const failed = await eachOf([...todo], RECHECKED_AT_ONCE, async (name) => {
-      if (stop.aborted) return
-      todo.delete(name)
-      try {
-        await recheck(name)
-      } catch (error) {
-        todo.add(name)
-        throw error
-      }
-    })
-    if (failed[0] !== undefined && !stop.aborted) parts.onTrouble(failed[0])
+    rechecks.add(todo, stop)
+    todo.clear()
   }
 
-  const untilNextMs = (): number => {
-    const due = todo.size > 0 ? AGAIN_MS : Number.POSITIVE_INFINITY
-    return Math.min(due, RENEW_EVERY_MS, ...[...doubtful.values()].map((at) => Math.max(0, at - steadyMs())))
-  }
+  const untilNextMs = (): number =>
+    Math.min(RENEW_EVERY_MS, ...[...doubtful.values()].map((at) => Math.max(0, at - steadyMs())))
 
   const follow = async (stop: AbortSignal): Promise<void> => {
     while (!stop.aborted) {
       await bell.wait(untilNextMs())
       if (dirty) await parts.pause(GATHER_MS, stop)
       dirty = false
-      if (!stop.aborted) await look(stop)
+      if (!stop.aborted) look(stop)
     }
   }
 
@@ -232,13 +232,18 @@ export function makeCapping(parts: CappingParts): Capping {
 
   return {
     people: {
-      creatorOf: (object) => stampOf('ApiKey', object, parts.stampKeys()),
-      claimantOf: (object) => stampOf('ApiKeyClaim', object, parts.stampKeys()),
+      creatorOf: (object) => proofOf('ApiKey', object, parts),
+      claimantOf: (object) => proofOf('ApiKeyClaim', object, parts),
       capOf: capFor,
       capWith: async (asked, claimant) => {
         const of = ofAsked({ ...asked, people: [...asked.people, claimant] })
-        const { cap } = await caps.asked(of, asking('change'))
-        return cap
+        const { cap, lost } = await caps.asked(of, asking('change'))
+        if (lost.length === 0) return cap
+        // admission has just heard yes: what is known may be from before that
+        const afresh = asking('change', steadyMs())
+        for (const person of peopleOf({ people: [claimant] }).values())
+          await reviews.missing(person, of, afresh(person))
+        return (await caps.asked(of, asking('change'))).cap
       },
       forget: keys.drop,
     },
@@ -258,10 +263,27 @@ export function makeCapping(parts: CappingParts): Capping {
   }
 }
 
+/** What is so new may bear the stamp of a replica that has read a key that this one has not. */
+const KEYS_READ_WITHIN_MS = 30_000
+
+function proofOf(
+  kind: StampedKind,
+  object: KubeObject,
+  { stampKeys, nowMs }: Pick<CappingParts, 'stampKeys' | 'nowMs'>,
+): Proof {
+  const found = stampOf(kind, object, stampKeys())
+  if (found.ok || found.problem !== FOREIGN_KEY) return found
+  const until = Date.parse(object.metadata.creationTimestamp) + KEYS_READ_WITHIN_MS
+  return until > nowMs() ? { ...found, until } : found
+}
+
 function seenOf({ rightsOf, serviceAccountUid }: CappingParts['rbac'], person: Person): SeenPerson {
   const account = serviceAccountOf(person)
   return { rights: rightsOf(person), accountUid: account && serviceAccountUid(account.namespace, account.name) }
 }
+
+const placesIn = (inside: CappedKey['inside'] | undefined): number =>
+  inside?.values().reduce((sum, places) => sum + places.length, 0) ?? 0
 
 const samePlaces = (a: CappedKey['inside'], b: CappedKey['inside']): boolean =>
   a.size === b.size && (a.size === 0 || sameJson([...a], [...b]))

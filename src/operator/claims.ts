@@ -1,4 +1,6 @@
 /** PURE: who of those that wait receives the version that is due, and why the others are denied. */
+import type { Cap } from '../core/cap.ts'
+import { serviceAccountOf } from '../core/person.ts'
 import { isClaimed, type Life } from './life.ts'
 import type { WaitingClaim } from './world.ts'
 
@@ -66,9 +68,9 @@ const superseded: Objecting = ({ version, dueWhenMade }, { due }) => {
     : { reason: 'VersionSuperseded', message: `version ${meant} was superseded by version ${due}` }
 }
 
-const alreadyClaimed: Objecting = (_claim, life) => (isClaimed(life) ? taken(life.due) : undefined)
+const alreadyClaimed: Objecting = (_claim, life) => (isClaimed(life) ? takenBefore(life.due) : undefined)
 
-const taken = (version: number): Objection => ({
+const takenBefore = (version: number): Objection => ({
   reason: 'AlreadyClaimed',
   message: `version ${version} was claimed before; raise spec.regenerate for a new one`,
 })
@@ -78,17 +80,45 @@ const OBJECTIONS: readonly Objecting[] = [ownFault, notClaimable, inactive, expi
 
 export type Judged = { readonly winner: WaitingClaim | undefined; readonly denied: readonly Denied[] }
 
-/** The oldest claim to which nothing objects wins, unless somebody else has the version already. */
-export function judge(claims: readonly WaitingClaim[], life: Life, givenElsewhere: 'given' | 'free'): Judged {
+export type Judging = {
+  readonly life: Life
+  /** given: somebody else has the version already, or is to have it. */
+  readonly due: 'given' | 'free'
+  /** Of those who are behind the key already; undefined: nobody caps it. */
+  readonly cap: Cap | undefined
+}
+
+/**
+ * The oldest claim to which nothing objects wins, unless somebody else has the version already. One that is undecided neither
+ * wins nor is denied.
+ */
+export function judge(claims: readonly WaitingClaim[], { life, due, cap }: Judging): Judged {
   let winner: WaitingClaim | undefined
   const denied: Denied[] = []
   for (const claim of claims) {
     const found = OBJECTIONS.map((objecting) => objecting(claim, life)).find((one) => one !== undefined)
-    const objection = found ?? (winner !== undefined || givenElsewhere === 'given' ? taken(life.due) : undefined)
+    const taken = found ?? (winner !== undefined || due === 'given' ? takenBefore(life.due) : undefined)
+    if (taken === undefined && isUndecided(claim)) continue
+    const objection = taken ?? holdsLess(claim, cap, life)
     if (objection === undefined) winner = claim
     else denied.push({ claim: claim.name, ...objection })
   }
   return { winner, denied }
+}
+
+/** Its turn comes when those before it have been answered, or when it is known who made it and how far they go. */
+const isUndecided = ({ unasked, undecidedUntil }: WaitingClaim): boolean =>
+  unasked === true || undecidedUntil !== undefined
+
+/** What the others behind the key lack as well keeps nobody from receiving it. */
+function holdsLess({ claimant, cap }: WaitingClaim, before: Cap | undefined, { spec }: Life): Objection | undefined {
+  if (before === undefined || cap === undefined) return undefined
+  const missing = before.held.filter((permission) => !cap.held.includes(permission))
+  if (missing.length === 0) return undefined
+  const gone =
+    serviceAccountOf({ username: claimant }) === undefined ? '' : ', or is not the ServiceAccount that it was'
+  const message = `${claimant} does not hold ${missing.join(', ')} on ${spec.accessNamespace} any more${gone}: whoever claims a key holds all that it may do; claim anew when that is so`
+  return { reason: 'NotPermitted', message }
 }
 
 /** Claims of a key that is not there. */

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { durationMs } from '../resources/common.ts'
 import { LISTENING } from '../runtime/listening.ts'
 import { isFolder } from '../runtime/running.ts'
+import { authorityProblem } from './client-authority.ts'
 
 /** The ports of the operator before `--port-offset` is added. */
 export const OPERATOR_PORTS = { metrics: 9090, webhooks: 9443 } as const
@@ -44,6 +45,11 @@ const webhookHosts = z
   .refine((hosts) => hosts.every(isHost), { error: HOSTS })
   .optional()
 
+const webhookClientCa = z
+  .string()
+  .refine((file) => authorityProblem(file) === undefined, { error: ({ input }) => authorityProblem(String(input)) })
+  .optional()
+
 const { portOffset, listen, logLevel } = LISTENING
 
 export const OPERATOR = {
@@ -60,6 +66,8 @@ export const OPERATOR = {
     .default('keyward-operator'),
   /** With tls.crt and tls.key, as cert-manager keeps them. */
   webhookCertificate: z.string().refine(isFolder, { error: 'a folder with tls.crt and tls.key is needed' }).optional(),
+  /** Only holders of a certificate of these authorities are answered; without it everybody is. */
+  webhookClientCa,
   /** As which the API server calls the webhooks, besides their Service. */
   webhookHosts,
   /** How long webhooks are still answered once the process is to stop. */

@@ -118,7 +118,8 @@ function give(world: World, life: Life): Step[] {
   const mayGive = mayMint(life) && !isClaimed(life) && arrived === undefined
   // an older one has arrived and nothing more: whoever claims the one that is due waits until that is confirmed
   const isDueGiven = arrived !== undefined && arrived.version >= life.due
-  const { winner, denied } = judge(waiting, life, isDueGiven || world.automatic !== undefined ? 'given' : 'free')
+  const due = isDueGiven || world.automatic !== undefined ? 'given' : 'free'
+  const { winner, denied } = judge(waiting, { life, due, cap: capOf(world.people) })
   const recipient = world.automatic ?? (winner && { kind: 'claim', claim: winner.name, claimant: winner.claimant })
   const steps: Step[] = []
   if (arrived !== undefined) steps.push({ kind: 'confirm', claimedBy: arrived.by, at: arrived.at })
@@ -163,6 +164,7 @@ function lookAgain(world: World, life: Life): number | undefined {
     rotationAt({ ...life, mayRotate: mayRotate(world, life.declared) }),
     isHeld(failure) ? now + CONFLICT_MS : undefined,
     secretLookAgain(world, life),
+    ...world.claims.map(({ undecidedUntil }) => undecidedUntil),
   ]
   const ahead = moments.filter((moment) => moment !== undefined).filter((moment) => moment > now)
   return ahead.length === 0 ? undefined : Math.min(...ahead)

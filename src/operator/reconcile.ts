@@ -22,8 +22,11 @@ export async function reconcile(parts: ReconcileParts, ref: KeyRef): Promise<num
   for (let pass = 0; pass < MAX_PASSES; pass++) {
     const world = await parts.port.observe(ref)
     const next = plan(world, parts.nowMs())
+    const isSettled = next.steps.every((step) => step.kind === 'report' || goneOf(step, world) !== undefined)
     try {
-      await carryOut(parts, { ref, world, next })
+      const left = await carryOut(parts, { ref, world, next })
+      // the key of now goes on until nothing is left but those that are gone
+      if (isSettled && left[0] !== undefined) throw left[0]
     } catch (error) {
       // taken over: somebody else is at work on this key, and says so
       if (error instanceof Trouble && error.code !== 'taken_over') await tell(parts, ref, error.code)
@@ -51,10 +54,27 @@ type Undertaking = { readonly ref: KeyRef; readonly world: World; readonly next:
 /** What is kept of the key, as far as the steps before have brought it. */
 type Kept = { readonly secret: KeySecret | undefined; readonly revision: Revision | undefined }
 
-async function carryOut(parts: ReconcileParts, { ref, world, next }: Undertaking): Promise<void> {
+/** The uid of the key of this name that is gone, where it is about one. */
+const goneOf = (step: Step, { declared }: World): string | undefined =>
+  (step.kind === 'tombstone' || step.kind === 'remove') && step.uid !== declared?.uid ? step.uid : undefined
+
+/** @returns what keeps keys of this name that are gone from being cleared away: the key of now does not wait for that */
+async function carryOut(parts: ReconcileParts, { ref, world, next }: Undertaking): Promise<readonly Trouble[]> {
   const { held } = world
   let kept: Kept = held?.kind === 'read' ? held : { secret: undefined, revision: undefined }
-  for (const step of next.steps) kept = await carryOutOne(parts, { ref, world, step, kept })
+  const left = new Map<string, Trouble>()
+  for (const step of next.steps) {
+    const gone = goneOf(step, world)
+    // its digests stay as long as its key ID could be imported again
+    if (gone !== undefined && left.has(gone)) continue
+    try {
+      kept = await carryOutOne(parts, { ref, world, step, kept })
+    } catch (error) {
+      if (gone === undefined || !(error instanceof Trouble)) throw error
+      left.set(gone, error)
+    }
+  }
+  return [...left.values()]
 }
 
 type Doing = {

@@ -142,15 +142,20 @@ async function serve(parts: Serving): Promise<number> {
   const admission: Admission = openAdmission({
     ...{ client: urgent, reviews, beside, log, nowMs, steadyMs, random },
     at: { host: config.listen, port: OPERATOR_PORTS.webhooks + config.portOffset },
-    operatorNamespace: config.operatorNamespace,
+    ...{ namespace, operatorNamespace: config.operatorNamespace },
     names: [`${WEBHOOKS_SERVICE}.${namespace}.svc`, ...(config.webhookHosts ?? [])],
     certificateFolder: config.webhookCertificate,
+    clientCa: config.webhookClientCa,
     drainMs: config.drain,
     isLeading: lease.isLeading,
     isNamedGroup: rbac.isNamedGroup,
     grantsAnything: rbac.grantsAnything,
     counted: metrics.admitted,
     note: troubles.note,
+    // what nobody was proven to have made may be proven now, and the other way round
+    onKeys: () => {
+      for (const ref of caches.all()) leading?.wake(ref)
+    },
   })
   const events = makeEvents({ client, nowMs, uuid, component: 'keyward.dev/operator', instance: identity })
 

@@ -66,6 +66,10 @@ export type WaitingClaim = {
   readonly unattested: string | undefined
   /** What everybody behind the key holds once this one has received it; undefined: nobody caps the key. */
   readonly cap: Cap | undefined
+  /** How far its claimant goes was not asked yet, or it is not known yet who that is: it does not receive the version. */
+  readonly unasked?: boolean
+  /** When one is looked at again that neither receives the version nor is denied (ms since 1970). */
+  readonly undecidedUntil?: number | undefined
   /** What is wrong with the claim whatever the key is like. */
   readonly objection: 'InvalidKey' | 'KeyNotFound' | undefined
   /** The version that it holds sealed; undefined: none yet. */

@@ -3,6 +3,7 @@ import type { Limit } from '../core/limit.ts'
 import type { Trouble } from '../core/trouble.ts'
 import type { RedisClient } from './connect.ts'
 import { fromRedis } from './failure.ts'
+import { withKnownScript } from './known-script.ts'
 import { scriptText } from './script.ts'
 import { bucketKey, limitArguments, type Reply, type Returned, readReply, returnArguments } from './wire.ts'
 
@@ -45,8 +46,9 @@ export function askRedis({ client, prefix, onGarbage, givenUs }: AskParts): Ask 
   return async ({ bucket, limits, wanted, back }) => {
     const args = [String(wanted), ...limitArguments(limits), ...returnArguments(back)]
     if (givenUs !== undefined) args.unshift(String(givenUs()))
+    const key = bucketKey(prefix, bucket)
     try {
-      const reply = readReply(await scripted.keywardSpend(bucketKey(prefix, bucket), ...args), limits)
+      const reply = readReply(await withKnownScript(() => scripted.keywardSpend(key, ...args)), limits)
       if (reply.garbage) onGarbage()
       return reply
     } catch (error) {

@@ -1,7 +1,9 @@
 /** How many processes share the limits, and which of them this one is: each says every few seconds that it lives. */
+
 import { atMost } from './at-most.ts'
 import type { RedisClient } from './connect.ts'
 import { fromRedis } from './failure.ts'
+import { withKnownScript } from './known-script.ts'
 
 export type ReplicaParts = {
   readonly client: RedisClient
@@ -59,7 +61,9 @@ export function countReplicas({ client, prefix, id, jitter, onTrouble, beatMs = 
   client.defineCommand('keywardBeat', { numberOfKeys: 1, lua: BEAT })
   const scripted = client as unknown as Scripted
   const say = (lives: boolean) =>
-    scripted.keywardBeat(`${prefix}{replicas}`, id, String((MISSED + 0.5) * beatMs * 1000), lives ? '1' : '0')
+    withKnownScript(() =>
+      scripted.keywardBeat(`${prefix}{replicas}`, id, String((MISSED + 0.5) * beatMs * 1000), lives ? '1' : '0'),
+    )
   let heard: readonly (readonly string[])[] = []
   let all: readonly string[] = []
   let beating = false

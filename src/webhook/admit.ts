@@ -29,10 +29,12 @@ export type AdmitParts = {
   readonly grantsAnything: (person: Person) => boolean
   /** Milliseconds since 1970. */
   readonly now: () => number
+  /** Nobody waits for the answer any more. */
+  readonly gone?: AbortSignal | undefined
 }
 
 /** An answer may be as old as this: many writes of one person in a row are asked about once. */
-const ASKING: Asking = { lane: 'admission', maxAgeMs: 1000 }
+const asking = ({ gone }: AdmitParts): Asking => ({ lane: 'admission', maxAgeMs: 1000, gone })
 
 const isStamped = (kind: string): kind is StampedKind => kind === 'ApiKey' || kind === 'ApiKeyClaim'
 
@@ -140,15 +142,16 @@ type Wanted = { readonly accessNamespace: string; readonly permissions: readonly
 
 async function lackingGrants(wanted: Wanted, act: Lacking['act'], by: By): Promise<Lacking | undefined> {
   const { person, reviews, grantsAnything } = by
-  const missing = await reviews.missing(person, wanted, ASKING)
+  const missing = await reviews.missing(person, wanted, asking(by))
   if (missing.length === 0) return undefined
   const { accessNamespace, permissions } = wanted
   const hasNothing = missing.length === permissions.length && !grantsAnything(person)
   return { person, act, grant: { accessNamespace, missing, asked: permissions.length }, hosts: [], hasNothing }
 }
 
-async function hostGranting(hosts: readonly string[], { person, reviews }: By): Promise<Found> {
-  const answers = await Promise.all(hosts.map((host) => reviews.may(person, { kind: 'serve', host }, ASKING)))
+async function hostGranting(hosts: readonly string[], by: By): Promise<Found> {
+  const { person, reviews } = by
+  const answers = await Promise.all(hosts.map((host) => reviews.may(person, { kind: 'serve', host }, asking(by))))
   const missing = hosts.filter((_, i) => answers[i] !== true)
   if (missing.length === 0) return NOTHING
   return { problems: [], lacking: { person, act: 'create', grant: undefined, hosts: missing, hasNothing: false } }

@@ -39,18 +39,26 @@ function misplaced(
   )
 }
 
-/** Hosts that the object did not have before: those are what must be granted. */
+/** Hosts that the environment did not have before: those are what must be granted, since keys of another one open them then. */
 export function newHosts(before: Manifest | undefined, after: ProtectedApi): readonly HostClaim[] {
-  const had = new Set(before?.kind === 'ProtectedApi' ? hostClaims(before.spec).map(({ host }) => host) : [])
-  return hostClaims(after.spec).filter(({ host }) => !had.has(host))
+  const had = new Set(before?.kind === 'ProtectedApi' ? homesOf(before) : [])
+  const homes = homesOf(after)
+  return hostClaims(after.spec).filter((_, i) => !had.has(homes[i] ?? ''))
 }
 
-const takenHosts = (
+/** As hostClaims has them. */
+const homesOf = ({ spec }: ProtectedApi): readonly string[] =>
+  spec.environments.flatMap(({ name, hosts }) => hosts.map((host) => `${name} ${host}`))
+
+/** Where it moves to inside the object makes no difference: another one has it, or none. */
+function takenHosts(
   before: Manifest | undefined,
   after: ProtectedApi,
   { hostHolder }: Beside,
-): readonly FieldProblem[] =>
-  newHosts(before, after).flatMap((claim) => {
-    const holder = hostHolder(claim.host)
+): readonly FieldProblem[] {
+  const had = new Set(before?.kind === 'ProtectedApi' ? hostClaims(before.spec).map(({ host }) => host) : [])
+  return hostClaims(after.spec).flatMap((claim) => {
+    const holder = had.has(claim.host) ? undefined : hostHolder(claim.host)
     return holder === undefined || holder === `${after.namespace}/${after.name}` ? [] : [takenHost(claim, holder)]
   })
+}

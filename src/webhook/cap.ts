@@ -36,39 +36,85 @@ export async function capOf(wanted: KeyWanted, people: readonly Person[], parts:
 
 type OfPeople = CapParts & { readonly people: readonly Person[] }
 
-/** Of what is held; where it is too much, what comes first by the order of permissions and names. */
+/**
+ * Of what is held. Where it is too much, every permission has its share of what may be asked, and of that what comes first by name:
+ * routes that others declare for one permission leave the others theirs, and the answers change nothing of who is asked what.
+ */
 async function withinOf(
   held: readonly Permission[],
   inside: KeyWanted['inside'],
   parts: OfPeople,
 ): Promise<Cap['within']> {
   const within: Record<Permission, Places> = {}
-  let left = MOST_PLACES
+  const byName: Limited[] = []
   for (const permission of held) {
-    const there = inside.get(permission)
-    if (there === undefined) continue
-    const places = await placesOf(permission, there.slice(0, left), parts)
+    const places = inside.get(permission) ?? []
     if (places.length === 0) continue
-    within[permission] = places
-    if (places !== 'everywhere') left -= places.length
+    const people = await limited(permission, parts)
+    if (people.length === 0) within[permission] = 'everywhere'
+    else byName.push({ permission, places, people })
+  }
+  const shares = sharesOf(byName.map(({ places }) => places.length))
+  for (const [i, { permission, places, people }] of byName.entries()) {
+    const there = await heldOn(permission, places.slice(0, shares[i]), { ...parts, people })
+    if (there.length > 0) within[permission] = there
   }
   return within
 }
 
+type Limited = {
+  readonly permission: Permission
+  readonly places: readonly string[]
+  /** Those who don't hold it everywhere. */
+  readonly people: readonly Person[]
+}
+
+/** The same for each; what one does not need the others have. */
+function sharesOf(wanted: readonly number[]): readonly number[] {
+  const shares = wanted.map(() => 0)
+  let left = MOST_PLACES
+  const fewestFirst = [...wanted.entries()].sort(([i, a], [j, b]) => a - b || i - j)
+  for (const [turn, [i, number]] of fewestFirst.entries()) {
+    const share = Math.min(number, Math.floor(left / (wanted.length - turn)))
+    shares[i] = share
+    left -= share
+  }
+  return shares
+}
+
+/** On every place where none is named. */
+type About = { readonly permission: Permission; readonly accessNamespace: string | undefined }
+
+const ask = ({ reviews, asking }: CapParts, person: Person, about: About): Promise<boolean> =>
+  reviews.may(person, { kind: 'grant', ...about }, asking(person))
+
+async function limited(permission: Permission, { people, ...parts }: OfPeople): Promise<readonly Person[]> {
+  const about = { permission, accessNamespace: undefined }
+  const everywhere = await Promise.all(people.map((person) => ask(parts, person, about)))
+  return people.filter((_, i) => everywhere[i] !== true)
+}
+
+/** So that a key with many places leaves the others their turns. */
+const ASKED_AT_ONCE = 8
+
 /** Of the places those on which everybody holds it. */
-async function placesOf(permission: Permission, places: readonly string[], of: OfPeople): Promise<Places> {
-  const { people, reviews, asking } = of
-  const on = (accessNamespace: string | undefined) => ({ kind: 'grant', permission, accessNamespace }) as const
-  const all = await Promise.all(people.map((person) => reviews.may(person, on(undefined), asking(person))))
-  const limited = people.filter((_, i) => all[i] !== true)
-  if (limited.length === 0) return 'everywhere'
-  const held = await Promise.all(
-    places.map(async (place) => {
-      const answers = await Promise.all(limited.map((person) => reviews.may(person, on(place), asking(person))))
-      return answers.every((yes) => yes)
-    }),
-  )
-  return places.filter((_, i) => held[i] === true)
+async function heldOn(
+  permission: Permission,
+  places: readonly string[],
+  { people, ...parts }: OfPeople,
+): Promise<readonly string[]> {
+  const isHeld = async (accessNamespace: string): Promise<boolean> => {
+    const about = { permission, accessNamespace }
+    const answers = await Promise.all(people.map((person) => ask(parts, person, about)))
+    return answers.every((yes) => yes)
+  }
+  const held: string[] = []
+  for (let i = 0; i < places.length; i += ASKED_AT_ONCE) {
+    const some = places.slice(i, i + ASKED_AT_ONCE)
+    const answers = await Promise.all(some.map(isHeld))
+    held.push(...some.filter((_, j) => answers[j] === true))
+  }
+  return held
 }
 
 async function lostBy(person: Person, wanted: Wanted, { reviews, asking, ...parts }: CapParts): Promise<Lost> {

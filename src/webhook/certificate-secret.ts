@@ -34,15 +34,15 @@ export const certificateStore = (secret: SecretPort): CertificateStore => ({
 
 export type StampKeyParts = {
   readonly random: (bytes: number) => Uint8Array
-  /** Whether anything bears a stamp by now: then another key is not made in silence, since it would void them all. */
-  readonly isStamped: () => Promise<boolean>
+  /** Whether any key is kept by now, and so was stamped: then another one is not made in silence, since it would void them all. */
+  readonly keepsKeys: () => Promise<boolean>
 }
 
 /** The keys of all replicas; made by whichever comes first. */
 export async function sharedStampKeys(secret: SecretPort, parts: StampKeyParts): Promise<StampKeys> {
   const found = await secret.read()
   if (found === undefined) {
-    if (await parts.isStamped()) throw new Trouble('stamp_key_lost', 'stop')
+    if (await parts.keepsKeys()) throw new Trouble('stamp_key_lost', 'stop')
     const made = parts.random(STAMP_KEY_BYTES)
     return (await secret.write(encodeStampKeys([made]), undefined)) ? [made] : sharedStampKeys(secret, parts)
   }

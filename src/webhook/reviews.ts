@@ -1,17 +1,14 @@
 /** What people may do, asked once for each distinct question: first for all places at once, then by name; bounded in number and pace. */
 import type { Permission } from '../core/permission.ts'
 import { type Person, personKey } from '../core/person.ts'
+import { Trouble } from '../core/trouble.ts'
 import { type Question, questionKey, type ReviewSpec, reviewSpec } from './review-spec.ts'
+import { type Lane, makeTurns } from './review-turns.ts'
+
+export type { Lane } from './review-turns.ts'
 
 /** The API server's answer to a SubjectAccessReview; what could not be asked is a Trouble. */
 export type Review = (spec: ReviewSpec) => Promise<boolean>
-
-/**
- * Who goes first. admission: somebody waits for it; change: what may have changed, or was never asked; renewal: what is known
- * and only getting old, which keeps to its pace.
- */
-export const LANES = ['admission', 'change', 'renewal'] as const
-export type Lane = (typeof LANES)[number]
 
 export type ReviewParts = {
   readonly review: Review
@@ -23,7 +20,7 @@ export type ReviewParts = {
   readonly concurrency?: number
   /** Renewals a second; 200 unless told. */
   readonly perSecond?: number
-  /** Answers that are kept; 200,000 unless told. */
+  /** Answers that are kept; 200,000 unless told. Those that only admission asked for go first. */
   readonly keep?: number
 }
 
@@ -31,6 +28,8 @@ export type Asking = {
   readonly lane: Lane
   /** An answer that is older is asked for anew. */
   readonly maxAgeMs: number
+  /** Whoever asked waits no longer: what nobody else waits for is not asked any more. */
+  readonly gone?: AbortSignal | undefined
 }
 
 export type Reviews = {
@@ -59,14 +58,19 @@ type Entry = {
   readonly question: Question
   /** When it was asked, by the steady clock. */
   readonly askedAt: number
+  readonly lane: Lane
   readonly answer: Promise<boolean>
   said: boolean | undefined
+  /** Until it is asked: those who wait for it, undefined for whoever waits however long it takes. */
+  waiting: Set<AbortSignal | undefined> | undefined
 }
 
 export function makeReviews(parts: ReviewParts): Reviews {
   const { review, steadyMs, counted, keep = 200_000 } = parts
   const entries = new Map<string, Entry>()
-  const turn = turns(parts.concurrency ?? 16)
+  /** Those that only admission asked for. */
+  const passing = new Set<string>()
+  const queue = makeTurns(parts.concurrency ?? 16)
   const pace = paced(parts)
   const keys = new WeakMap<Person, string>()
 
@@ -76,42 +80,73 @@ export function makeReviews(parts: ReviewParts): Reviews {
     return who
   }
 
-  const begin = (key: string, about: Pick<Entry, 'person' | 'who' | 'question'>, lane: Lane): Promise<boolean> => {
-    const answer = turn(lane, () => {
-      counted(lane)
-      return review(reviewSpec(about.person, about.question))
-    })
-    const entry: Entry = { ...about, askedAt: steadyMs(), answer, said: undefined }
-    // behind those that were asked before, so that the oldest goes first
+  const drop = (key: string): void => {
     entries.delete(key)
-    entries.set(key, entry)
-    answer.then(
-      (said) => {
-        entry.said = said
-      },
-      () => {
-        if (entries.get(key) === entry) entries.delete(key)
-      },
-    )
-    for (const oldest of entries.keys()) {
-      if (entries.size <= keep) break
-      entries.delete(oldest)
+    passing.delete(key)
+  }
+
+  const bound = (): void => {
+    for (const oldest of [passing.keys(), entries.keys()]) {
+      for (const key of oldest) {
+        if (entries.size <= keep) return
+        drop(key)
+      }
     }
+  }
+
+  const begin = (key: string, about: Pick<Entry, 'person' | 'who' | 'question'>, asking: Asking): Promise<boolean> => {
+    const { lane, gone } = asking
+    const { promise: answer, resolve, reject } = Promise.withResolvers<boolean>()
+    const entry: Entry = { ...about, askedAt: steadyMs(), lane, answer, said: undefined, waiting: new Set([gone]) }
+    const isPassing = lane === 'admission' && (!entries.has(key) || passing.has(key))
+    // behind those that were asked before, so that the oldest goes first
+    drop(key)
+    entries.set(key, entry)
+    if (isPassing) passing.add(key)
+    bound()
+    const forget = (): void => {
+      if (entries.get(key) === entry) drop(key)
+    }
+    answer.then((said) => {
+      entry.said = said
+    }, forget)
+    queue({
+      ...{ lane, who: about.who },
+      isWanted: () => [...(entry.waiting ?? [])].some((one) => one?.aborted !== true),
+      drop: () => {
+        forget()
+        reject(notWaitedFor())
+      },
+      begin: async () => {
+        entry.waiting = undefined
+        counted(lane)
+        const asked = review(reviewSpec(about.person, about.question))
+        resolve(asked)
+        await asked
+      },
+    })
     return answer
   }
 
-  const one = async (person: Person, question: Question, { lane, maxAgeMs }: Asking): Promise<boolean> => {
+  const one = async (person: Person, question: Question, asking: Asking): Promise<boolean> => {
+    const { lane, maxAgeMs, gone } = asking
+    if (gone?.aborted === true) throw notWaitedFor()
     const who = whoIs(person)
     const key = `${questionKey(question)} ${who}`
     const known = () => {
       const entry = entries.get(key)
-      return entry !== undefined && steadyMs() - entry.askedAt <= maxAgeMs ? entry.answer : undefined
+      if (entry === undefined || steadyMs() - entry.askedAt > maxAgeMs) return undefined
+      // what waits in another lane may wait longer there
+      if (entry.waiting !== undefined && entry.lane !== lane) return undefined
+      entry.waiting?.add(gone)
+      if (lane !== 'admission') passing.delete(key)
+      return entry.answer
     }
     const answer = known()
     if (answer !== undefined) return answer
     // before anything of it is known to others: nobody else waits for the pace
     if (lane === 'renewal') await pace()
-    return (lane === 'renewal' ? known() : undefined) ?? begin(key, { person, who, question }, lane)
+    return (lane === 'renewal' ? known() : undefined) ?? begin(key, { person, who, question }, asking)
   }
 
   /** A yes to the question without a name covers every name. */
@@ -127,7 +162,7 @@ export function makeReviews(parts: ReviewParts): Reviews {
       return permissions.filter((_, i) => answers[i] !== true)
     },
     forget: (concerns) => {
-      for (const [key, entry] of entries) if (concerns(entry)) entries.delete(key)
+      for (const [key, entry] of entries) if (concerns(entry)) drop(key)
     },
     size: () => entries.size,
   }
@@ -139,45 +174,7 @@ const everywhere = (question: Question): Question =>
 const isNamed = (question: Question): boolean =>
   (question.kind === 'grant' ? question.accessNamespace : question.host) !== undefined
 
-/** At most so many at once; the others wait, each lane in the order in which they came, the first lane first. */
-function turns(most: number): <T>(lane: Lane, act: () => Promise<T>) => Promise<T> {
-  let running = 0
-  const waiting: Readonly<Record<Lane, Line>> = { admission: line(), change: line(), renewal: line() }
-  return async (lane, act) => {
-    if (running >= most) await new Promise<void>(waiting[lane].add)
-    else running++
-    try {
-      return await act()
-    } finally {
-      const next = LANES.map((one) => waiting[one].take).reduce<(() => void) | undefined>(
-        (got, take) => got ?? take(),
-        undefined,
-      )
-      if (next === undefined) running--
-      else next()
-    }
-  }
-}
-
-type Line = ReturnType<typeof line>
-
-/** First in, first out, however long it is. */
-function line() {
-  let come: (() => void)[] = []
-  let go: (() => void)[] = []
-  return {
-    add: (one: () => void): void => {
-      come.push(one)
-    },
-    take: (): (() => void) | undefined => {
-      if (go.length === 0) {
-        go = come.reverse()
-        come = []
-      }
-      return go.pop()
-    },
-  }
-}
+const notWaitedFor = (): Trouble => new Trouble('review_not_waited_for', 'retry')
 
 /** Spreads what comes at once over time, a tenth of a second's worth at a time. */
 function paced({ steadyMs, pause, perSecond = 200 }: ReviewParts): () => Promise<void> {

@@ -5,7 +5,7 @@ import { type AdmissionRequest, type Answer, composeAnswer, parseReview } from '
 
 export type Served = {
   /** By path, such as `/mutate`. */
-  readonly endpoints: Readonly<Record<string, (request: AdmissionRequest) => Promise<Answer> | Answer>>
+  readonly endpoints: Readonly<Record<string, Endpoint>>
   /** Below the timeout of the webhooks, so that the refusal is ours and says why. */
   readonly deadlineMs: number
   /** Resolves early when it is to stop. */
@@ -16,6 +16,9 @@ export type Served = {
   /** By code only. */
   readonly trouble: (code: string) => void
 }
+
+/** @param gone nobody waits for the answer any more */
+type Endpoint = (request: AdmissionRequest, gone: AbortSignal) => Promise<Answer> | Answer
 
 /** Two objects of what the API server takes (3 MiB), and what lies around them. */
 const MAX_BODY_BYTES = 7 * 1024 * 1024
@@ -54,7 +57,7 @@ function reviewIn(body: unknown): AdmissionRequest | { readonly status: 400 | 41
 
 /** Never a yes where something failed. */
 async function bounded(
-  act: (request: AdmissionRequest) => Promise<Answer> | Answer,
+  act: Endpoint,
   request: AdmissionRequest,
   { deadlineMs, pause, trouble }: Served,
 ): Promise<Answer> {
@@ -62,13 +65,14 @@ async function bounded(
   const late = async (): Promise<Answer> => {
     await pause(deadlineMs, done.signal)
     if (!done.signal.aborted) trouble('admission_late')
+    done.abort()
     return { allowed: false, code: 503, message: UNAVAILABLE }
   }
   const work = async (): Promise<Answer> => {
     try {
-      return await act(request)
+      return await act(request, done.signal)
     } catch (error) {
-      trouble(error instanceof Trouble ? error.code : 'admission_failed')
+      if (!done.signal.aborted) trouble(error instanceof Trouble ? error.code : 'admission_failed')
       return { allowed: false, code: 503, message: UNAVAILABLE }
     } finally {
       done.abort()

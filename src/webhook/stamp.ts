@@ -69,6 +69,9 @@ export type Shown = {
   readonly createdAt: number
 }
 
+/** A replica may have exchanged the key, and this one not read it yet. */
+export const FOREIGN_KEY = 'its stamp was not made with the key of this operator'
+
 const FORM = /^v1\.([A-Za-z0-9_-]{1,32768})\.([A-Za-z0-9_-]{43})$/
 
 /** Who made it; or why the stamp proves nothing. */
@@ -79,7 +82,7 @@ export function verifyStamp(shown: Shown, place: Place, keys: StampKeys): Parsed
   if (body === undefined || signature === undefined) return { ok: false, problem: 'its stamp has not the right form' }
   const given = Buffer.from(signature, 'base64url')
   if (!keys.some((key) => timingSafeEqual(mac(body, key), given))) {
-    return { ok: false, problem: 'its stamp was not made with the key of this operator' }
+    return { ok: false, problem: FOREIGN_KEY }
   }
   const read = payload.safeParse(JSON.parse(Buffer.from(body, 'base64url').toString()))
   if (!read.success) return { ok: false, problem: 'its stamp has not the right form' }

@@ -189,6 +189,15 @@ describe('nothing is lost', () => {
     expect([...cluster.objects.keys()]).toEqual(['apikeys/team-web/main'])
   })
 
+  test('a claim of which nobody is known to have made it is to be made again', async () => {
+    const cluster = fakeCluster({
+      answer: denies('NotPermitted', 'nobody is known to have made this claim (no stamp)'),
+    })
+    await expect(createKey(cluster, asked(), fakeTerminal())).rejects.toThrow(
+      'the claim was denied (NotPermitted): nobody is known to have made this claim (no stamp)\n  when that is mended and the operator runs, make the claim again: keyward claim main -n team-web',
+    )
+  })
+
   test.each([
     ['for somebody else', async () => ({ jwe: (await sealedElsewhere()) ?? '' })],
     ['that is no text of ours', async () => ({ jwe: 'not.a.jwe' })],

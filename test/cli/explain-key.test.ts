@@ -1,5 +1,5 @@
 /** `keyward explain` on a server: what it finds, and that it says what it could not see. */
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Stored } from '../../src/cli/cluster.ts'
 import { formatExplanation } from '../../src/cli/explain.ts'
 import { explainKey } from '../../src/cli/explain-key.ts'
@@ -26,6 +26,29 @@ const API = stored('main', 'team-web', {
       resource: 'workspace',
       reach: { application: 'within' },
       narrow: { upstream: true },
+    },
+    {
+      methods: ['POST'],
+      path: '/workspaces',
+      permission: 'customer:read',
+      resource: 'workspace',
+      reach: { application: 'within' },
+    },
+    {
+      methods: ['GET'],
+      path: '/workspaces/{id}',
+      permission: 'customer:read',
+      resource: 'workspace',
+      id: 'id',
+      reach: { application: 'within' },
+    },
+    {
+      methods: ['GET'],
+      path: '/found',
+      permission: 'customer:read',
+      resource: 'workspace',
+      reach: { application: 'within' },
+      narrow: { query: 'id' },
     },
   ],
 })
@@ -151,18 +174,61 @@ test('one that was regenerated without an overlap opens nothing, before the oper
   expect(explained.unseen).toEqual([expect.stringMatching(/^what the last change of the key gives: /)])
 })
 
-test('where the people hold it inside the access namespace is not shown on a key, and that is said; standalone has no people', async () => {
-  const list = { target: '/workspaces' }
-  const capped = await explainKey(aCluster(), asking('main', list))
-  expect([capped.answer, capped.unseen]).toEqual([
-    'allow',
-    [
-      'where inside acme-web everybody behind the key may grant customer:read: elsewhere the answer is outside_namespace, and lists are shorter',
-    ],
-  ])
-  const conditions = [{ type: 'WithinCreatorAccess', status: 'True', reason: 'NotCapped', message: '' }]
-  const free = aCluster({ ...KEY, status: { ...ACTIVE, conditions } })
-  expect((await explainKey(free, asking('main', list))).unseen).toEqual([])
+describe('where its people hold a permission inside the access namespace stands on no key', () => {
+  const places = 'where inside acme-web everybody behind the key may grant customer:read'
+  const eu = stored('acme-web-eu', undefined, { type: 'workspace', parent: 'acme-web', externalId: 'eu-1' })
+
+  function withWorkspaces(workspaces: readonly Stored[], conditions: readonly object[] = ACTIVE.conditions) {
+    const cluster = aCluster({ ...KEY, status: { ...ACTIVE, conditions } })
+    for (const one of workspaces) cluster.objects.set(`accessnamespaces/${one.metadata.name}`, one)
+    return cluster
+  }
+
+  test.each([
+    ['one resource', '/workspaces/eu-1'],
+    ['a list in a query', '/found'],
+  ])('so that %s is undecided, and said is what it turns on', async (_what, target) => {
+    const explained = await explainKey(withWorkspaces([eu]), asking('main', { target }))
+    expect([explained.answer, explained.status]).toEqual(['undecided', undefined])
+    expect(explained.unseen).toEqual([
+      `${places} (everywhere: allow; nowhere: outside_namespace; at all places but one: outside_namespace)`,
+    ])
+    expect(explained.rows.at(-1)).toMatchObject({ check: 'the permission is held', passed: true })
+    expect(formatExplanation(explained)).toMatch(/^undecided\n/)
+  })
+
+  test.each([
+    ['a list that the upstream cuts', { target: '/workspaces' }, 'allow', [`${places}: what is visible may be less`]],
+    ['what is made, which is bound to no place yet', { target: '/workspaces', method: 'POST' }, 'allow', []],
+    ['one that is not inside', { target: '/workspaces/us-1' }, 'outside_namespace', []],
+    ['a route that does not reach inside', { target: '/customers' }, 'allow', []],
+  ])('but %s is decided', async (_what, more, answer, unseen) => {
+    expect(await explainKey(withWorkspaces([eu]), asking('main', more))).toMatchObject({ answer, unseen })
+  })
+
+  test('a list that is too long where it is not the whole is undecided too', async () => {
+    const many = Array.from({ length: 50 }, (_, i) => {
+      const name = `w${i}`
+      return stored(name, undefined, { type: 'workspace', parent: 'acme-web', externalId: `${name}-`.padEnd(100, 'x') })
+    })
+    expect(await explainKey(withWorkspaces(many), asking('main', { target: '/workspaces' }))).toMatchObject({
+      answer: 'undecided',
+      unseen: [`${places} (everywhere: allow; at all places but one: narrowing_unavailable)`],
+    })
+  })
+
+  test('with nothing inside, or in a standalone, which has no people, there is nothing unseen', async () => {
+    const nothing = withWorkspaces([])
+    expect(await explainKey(nothing, asking('main', { target: '/workspaces' }))).toMatchObject({
+      answer: 'allow',
+      unseen: [],
+    })
+    const free = withWorkspaces([eu], [{ type: 'WithinCreatorAccess', status: 'True', reason: 'NotCapped' }])
+    expect(await explainKey(free, asking('main', { target: '/workspaces/eu-1' }))).toMatchObject({
+      answer: 'allow',
+      unseen: [],
+    })
+  })
 })
 
 test('who may not list the AccessNamespaces is told as far as it goes without them', async () => {

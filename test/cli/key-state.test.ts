@@ -94,6 +94,33 @@ describe('regenerate', () => {
     expect(await regenerateKey(cluster, again(), fakeTerminal({ answers: ['main'] }))).toBe(0)
   })
 
+  test.each<[string, object, object]>([
+    ['the key leaves none', {}, {}],
+    ['none is asked for', { overlap: '1h' }, { overlap: '0s' }],
+  ])(
+    'where nobody can be asked is called wrongly if a secret in use would end at once, since %s',
+    async (_why, spec, more) => {
+      const cluster = withKey({ spec, status: handedOver }, { answer: delivers() })
+      await expect(regenerateKey(cluster, again(more), fakeTerminal())).rejects.toMatchObject({
+        exitCode: 2,
+        message:
+          '--yes is needed where nobody can be asked: the secret of main that is in use now would end at once (--overlap 1h would leave it an hour)',
+      })
+      expect([cluster.patches, cluster.writes]).toEqual([[], []])
+      expect(await regenerateKey(cluster, again({ ...more, yes: true }), fakeTerminal())).toBe(0)
+    },
+  )
+
+  test.each<[string, object, object, object]>([
+    ['the key leaves an overlap', { overlap: '1h' }, handedOver, {}],
+    ['an overlap is asked for', {}, handedOver, { overlap: '1h' }],
+    ['nobody has a secret of it', {}, { observedGeneration: 1, conditions: [] }, {}],
+    ['it is a trial', {}, handedOver, { dryRun: true }],
+  ])('where nobody can be asked goes on if nobody is cut off: %s', async (_why, spec, status, more) => {
+    const cluster = withKey({ spec, status }, { answer: delivers() })
+    expect(await regenerateKey(cluster, again(more), fakeTerminal())).toBe(0)
+  })
+
   test.each<[string, object, string]>([
     ['suspended', { state: 'Suspended' }, 'First: keyward resume main -n team-web'],
     ['revoked', { state: 'Revoked' }, 'create another key'],

@@ -28,6 +28,16 @@ test.each<[string, ConstructorParameters<typeof Refused>[0], string]>([
     'system:serviceaccount:ci:bot may not list apikeys everywhere\n  an administrator can allow it: kubectl create clusterrolebinding keyward --clusterrole=keyward-view --serviceaccount=ci:bot; or name a namespace where you may: kubectl keyward list -n …',
   ],
   [
+    'claims: the role that gives them and no more',
+    {
+      status: 403,
+      reason: 'Forbidden',
+      message:
+        'apikeyclaims.keyward.dev is forbidden: User "ana" cannot create resource "apikeyclaims" in API group "keyward.dev" in the namespace "team-web"',
+    },
+    'ana may not create apikeyclaims in the Kubernetes namespace team-web\n  an administrator can allow it: kubectl create rolebinding keyward -n team-web --clusterrole=keyward-claim --user=ana',
+  ],
+  [
     'our own webhook: its words stand alone, they say what would allow it',
     {
       status: 403,

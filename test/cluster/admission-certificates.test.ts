@@ -1,10 +1,18 @@
-/** Certificates of the webhooks on a real API server: renewed and exchanged with their CA while keys are created. */
+/** Certificates of the webhooks on a real API server, and of whoever calls them: renewed and exchanged with their CA while keys are created. */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { request } from 'node:https'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect } from 'node:tls'
 import { expect, test } from 'vitest'
 import { startAdmission } from '../support/admission.ts'
+import { makeAuthority } from '../support/certificates.ts'
 import { startCluster } from '../support/cluster.ts'
+import { WEBHOOKS } from '../support/control-plane.ts'
+import { startOperator } from '../support/operator.ts'
+import { temporaryFolder } from '../support/process.ts'
 import { until } from '../support/until.ts'
+import { untilAdmitted, webhooksAt } from '../support/webhooks-at.ts'
 
 const DAY = 86_400_000
 const MINUTE = 60_000
@@ -20,9 +28,10 @@ test('of replicas that come at once one makes what all of them serve', async () 
   await Promise.all(replicas.map(({ stop }) => stop()))
 })
 
-function certificateAt(port: number, maxVersion: 'TLSv1.2' | 'TLSv1.3' = 'TLSv1.3') {
+function certificateAt(port: number, maxVersion: 'TLSv1.2' | 'TLSv1.3' = 'TLSv1.3', shown: Shown = {}) {
   return new Promise<{ fingerprint: string; protocol: string | null }>((resolve, reject) => {
-    const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false, maxVersion, minVersion: 'TLSv1.2' })
+    const options = { port, host: '127.0.0.1', rejectUnauthorized: false, maxVersion, minVersion: 'TLSv1.2' } as const
+    const socket = connect({ ...options, ...shown })
     socket.once('error', reject)
     socket.once('secureConnect', () => {
       resolve({ fingerprint: socket.getPeerCertificate().fingerprint256, protocol: socket.getProtocol() })
@@ -82,4 +91,82 @@ test('a certificate that ends and a CA that is exchanged cost no creation, and n
   await loading
   expect(refused).toEqual([])
   await admission.stop()
+})
+
+type Shown = { readonly cert?: string; readonly key?: string }
+
+/** The status of an answer, of whatever kind; undefined: there is none. */
+function asked(port: number, shown: Shown): Promise<number | undefined> {
+  return new Promise((resolve) => {
+    const options = {
+      host: '127.0.0.1',
+      port,
+      path: '/validate',
+      method: 'POST',
+      rejectUnauthorized: false,
+      agent: false,
+    }
+    const asking = request({ ...options, ...shown }, (response) => {
+      resolve(response.statusCode)
+      response.resume()
+    })
+    asking.once('error', () => resolve(undefined))
+    asking.end('{}')
+  })
+}
+
+/** Flags of an API server that shows this certificate to every webhook. */
+function showing({ certFile, keyFile }: { readonly certFile: string; readonly keyFile: string }): readonly string[] {
+  const folder = temporaryFolder()
+  const [kubeConfigFile, file] = [join(folder, 'webhooks.kubeconfig'), join(folder, 'admission.yaml')]
+  const user = { 'client-certificate': certFile, 'client-key': keyFile }
+  writeFileSync(kubeConfigFile, JSON.stringify({ apiVersion: 'v1', kind: 'Config', users: [{ name: '*', user }] }))
+  const apiVersion = 'apiserver.config.k8s.io/v1'
+  const configuration = { apiVersion, kind: 'WebhookAdmissionConfiguration', kubeConfigFile }
+  const plugins = ['MutatingAdmissionWebhook', 'ValidatingAdmissionWebhook'].map((name) => ({ name, configuration }))
+  writeFileSync(file, JSON.stringify({ apiVersion, kind: 'AdmissionConfiguration', plugins }))
+  return [`--admission-control-config-file=${file}`]
+}
+
+test('only holders of a certificate are answered where somebody says whose, and that is exchanged without a restart', async () => {
+  const [callers, others, servers] = await Promise.all([makeAuthority(), makeAuthority(), makeAuthority()])
+  const caller = await callers.issue(['kube-apiserver'])
+  const other = await others.issue(['kube-apiserver'])
+  const cluster = await startCluster({ admission: 'elsewhere', apiServerFlags: showing(caller) })
+  const clientCa = join(temporaryFolder(), 'ca.crt')
+  writeFileSync(clientCa, callers.ca)
+  const operator = await startOperator(cluster, { args: ['--webhook-client-ca', clientCa] })
+  const port = operator.webhooksPort
+  await cluster.apply(webhooksAt(readFileSync(WEBHOOKS, 'utf8'), { host: '127.0.0.1', port }))
+  await untilAdmitted(cluster)
+  expect(await asked(port, {})).toBe(undefined)
+  expect(await asked(port, other)).toBe(undefined)
+  expect(await asked(port, caller)).toBe(400)
+
+  writeFileSync(clientCa, 'nothing')
+  await until('it is said', () =>
+    operator.output().includes('authorities of callers not exchanged') ? true : undefined,
+  )
+  expect([await asked(port, {}), await asked(port, caller)]).toEqual([undefined, 400])
+  writeFileSync(clientCa, others.ca)
+  await until('the other one counts', async () => ((await asked(port, other)) === 400 ? true : undefined))
+  expect(await asked(port, caller)).toBe(undefined)
+  await operator.stop()
+
+  // with a certificate that somebody else renews it is the same
+  const folder = temporaryFolder()
+  await servers.issue(['127.0.0.1'], { folder })
+  writeFileSync(clientCa, callers.ca)
+  const second = await startOperator(cluster, {
+    args: ['--webhook-certificate', folder, '--webhook-client-ca', clientCa],
+  })
+  const answers = () => Promise.all([{}, other, caller].map((shown) => asked(second.webhooksPort, shown)))
+  expect(await answers()).toEqual([undefined, undefined, 400])
+  const before = (await certificateAt(second.webhooksPort, 'TLSv1.3', caller)).fingerprint
+  await servers.issue(['127.0.0.1'], { folder })
+  await until('another certificate is shown', async () =>
+    (await certificateAt(second.webhooksPort, 'TLSv1.3', caller)).fingerprint !== before ? true : undefined,
+  )
+  expect(await answers(), 'still').toEqual([undefined, undefined, 400])
+  await second.stop()
 })

@@ -1,5 +1,4 @@
 /** What holds while the webhooks don't answer or are gone, and that they are called for whatever widens. */
-import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { mergePatch, remove } from '../../src/kube/calls.ts'
 import { type KubeClient, makeClient } from '../../src/kube/client.ts'
@@ -12,6 +11,8 @@ import { asked } from '../../src/webhook/widening.ts'
 import { type Admission, startAdmission } from '../support/admission.ts'
 import { type Cluster, startCluster } from '../support/cluster.ts'
 import { until } from '../support/until.ts'
+import { drawnEdits, makeable } from './drawn-edits.ts'
+import { makeWhatIsTakenAway, takingAway } from './taking-away.ts'
 
 let cluster: Cluster
 let admission: Admission
@@ -35,35 +36,26 @@ const aKey = (name: string, spec: Fields = {}, metadata: Fields = {}) => ({
 const create = (object: object, query = '') => cluster.request('POST', `${KEYS}${query}`, object)
 const edit = (name: string, spec: Fields, metadata: Fields = {}) =>
   cluster.request('PATCH', `${KEYS}/${name}`, { spec, metadata }, 'application/merge-patch+json')
+const CLAIMS = KEYS.replace('apikeys', 'apikeyclaims')
+const aClaim = (name: string, metadata: Fields = {}) => ({
+  apiVersion: 'keyward.dev/v1alpha1',
+  kind: 'ApiKeyClaim',
+  metadata: { name, ...metadata },
+  spec: { apiKey: 'left', publicJwk: { kty: 'EC', crv: 'P-256', x: 'a'.repeat(43), y: 'b'.repeat(43) } },
+})
+const claim = (object: object) => cluster.request('POST', CLAIMS, object)
 const messageOf = ({ body }: { readonly body: unknown }) => String((body as { message?: unknown }).message)
 
 beforeAll(async () => {
-  cluster = await startCluster({ admission: 'elsewhere', denials: [/^keyward-operator delete secrets team-web\//] })
+  cluster = await startCluster({
+    admission: 'elsewhere',
+    denials: [/^keyward-operator (create|delete|patch|update) secrets team-web/],
+  })
   await cluster.apply('{apiVersion: v1, kind: Namespace, metadata: {name: team-web}}')
   admission = await startAdmission(cluster)
   await until('the webhooks are called', async () =>
     (await create(aKey('probe'), '?dryRun=All')).status === 201 ? true : undefined,
   )
-})
-
-const some = <T>(...values: readonly [T, ...T[]]) => fc.subarray([...values], { minLength: 1 })
-const maybe = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined })
-const rate = fc.record({ requests: fc.integer({ min: 1, max: 3 }), per: fc.constantFrom('1s', '1m') })
-const specs = fc.record({
-  permissions: some('a:read', 'a:write', 'b:read'),
-  customers: maybe(some('a', 'b')),
-  allowedCIDRs: maybe(some('10.0.0.0/8', '10.1.0.0/16', '192.0.2.0/24')),
-  rateLimit: maybe(
-    fc.oneof(
-      rate,
-      rate.map((one) => ({ ...one, burst: 2 })),
-    ),
-  ),
-  quota: maybe(fc.record({ requests: fc.integer({ min: 1, max: 2 }), per: fc.constantFrom('day', 'month') })),
-  state: fc.constantFrom('Active', 'Suspended'),
-  regenerate: fc.constantFrom(0, 0, 0, 1),
-  overlap: fc.constantFrom('0s', '1h', '60m', '61m'),
-  delivery: fc.constantFrom(undefined, undefined, { secretName: 'x' }, { secretName: 'y' }),
 })
 
 describe('the webhook', () => {
@@ -75,34 +67,12 @@ describe('the webhook', () => {
 
   test('is called for whatever widens, and hardly for anything else', async () => {
     let [widening, spared, called] = [0, 0, 0]
-    const pairs = fc.sample(
-      fc.tuple(
-        specs,
-        specs,
-        fc.subarray(
-          Object.keys(aKey('x').spec).concat(
-            'state',
-            'customers',
-            'rateLimit',
-            'quota',
-            'overlap',
-            'delivery',
-            'allowedCIDRs',
-            'regenerate',
-          ),
-          { minLength: 1, maxLength: 2 },
-        ),
-      ),
-      150,
-    )
-    for (const [i, [one, other, fields]] of pairs.entries()) {
+    for (const [i, [one, other, fields]] of drawnEdits().entries()) {
       const name = `pair-${i}`
-      const made = await create(aKey(name, one))
+      const made = await create(aKey(name, makeable(one)))
       expect(made.status).toBe(201)
       const before = made.body as Read
-      const changed = Object.fromEntries(
-        fields.flatMap((field) => (field in other ? [[field, other[field as keyof typeof other]]] : [])),
-      )
+      const changed = Object.fromEntries(fields.map((field) => [field, other[field]]))
       const after = { ...before, spec: { ...before.spec, ...changed } }
       const seen = admission.answers.length
       const { status } = await cluster.request('PUT', `${KEYS}/${name}?dryRun=All`, after)
@@ -118,7 +88,7 @@ describe('the webhook', () => {
     }
     expect(widening).toBeGreaterThan(20)
     expect(spared).toBeGreaterThan(20)
-    // a block inside another, or a rate in another unit
+    // a rate in another unit, or the same time in another one
     expect(called).toBeLessThan(spared / 3)
   })
 })
@@ -185,18 +155,21 @@ describe('the operator', () => {
   })
 })
 
-describe("Keyward's own Kubernetes namespace", () => {
-  test('is not deleted by mistake, and is where somebody says so twice', async () => {
-    const removed = () => cluster.kubectl(['delete', 'namespace', 'keyward-system', '--dry-run=server'])
-    expect((await removed()).stderr).toContain('annotate it with keyward.dev/allow-deletion first')
-    await cluster.kubectl(['annotate', 'namespace', 'keyward-system', 'keyward.dev/allow-deletion='])
-    expect((await removed()).stderr).toBe('')
-    await cluster.kubectl(['annotate', 'namespace', 'keyward-system', 'keyward.dev/allow-deletion-'])
-  })
+describe("Keyward's own Kubernetes namespaces", () => {
+  test.each(['keyward-system', 'keyward-operator'])(
+    'are not deleted by mistake, and are where somebody says so twice: %s',
+    async (name) => {
+      const removed = () => cluster.kubectl(['delete', 'namespace', name, '--dry-run=server'])
+      expect((await removed()).stderr).toContain('annotate it with keyward.dev/allow-deletion first')
+      await cluster.kubectl(['annotate', 'namespace', name, 'keyward.dev/allow-deletion='])
+      expect((await removed()).stderr).toBe('')
+      await cluster.kubectl(['annotate', 'namespace', name, 'keyward.dev/allow-deletion-'])
+    },
+  )
 
-  test('has no keys', async () => {
-    const key = aKey('inside', {}, { namespace: 'keyward-system' })
-    const made = await cluster.request('POST', '/apis/keyward.dev/v1alpha1/namespaces/keyward-system/apikeys', key)
+  test.each(['keyward-system', 'keyward-operator'])('have no keys: %s', async (namespace) => {
+    const key = aKey('inside', {}, { namespace })
+    const made = await cluster.request('POST', `/apis/keyward.dev/v1alpha1/namespaces/${namespace}/apikeys`, key)
     expect(messageOf(made)).toContain("Keyward's webhook did not stamp this")
   })
 })
@@ -204,10 +177,13 @@ describe("Keyward's own Kubernetes namespace", () => {
 // last: nothing answers from here on
 describe('while no webhook answers', () => {
   let made: Read
+  let claimed: Read
 
   beforeAll(async () => {
     made = (await create(aKey('left', { permissions: ['a:b', 'a:c'] }))).body as Read
+    claimed = (await claim(aClaim('claimed'))).body as Read
     await create(aKey('second'))
+    await makeWhatIsTakenAway(cluster)
     await admission.stop()
   })
 
@@ -224,6 +200,8 @@ describe('while no webhook answers', () => {
     }
     expect((await cluster.request('DELETE', `${KEYS}/second`)).status).toBe(200)
   })
+
+  describe('what takes away goes on:', () => takingAway(() => cluster))
 
   test('pods, Secrets and everything else of others go on', async () => {
     const { status } = await cluster.kubectl(['create', 'configmap', 'x', '-n', 'team-web', '--from-literal=a=b'])
@@ -249,6 +227,44 @@ describe('while no webhook answers', () => {
       expect(messageOf(await create(aKey('new', {}, annotations('root', 'v1.x.y'))))).toContain(said)
     })
 
+    const claimant = (name: string, stamp: string) => ({
+      annotations: { 'keyward.dev/claimant': name, 'keyward.dev/claimant-stamp': stamp },
+    })
+    const stampKey = async () => {
+      const data = await cluster.request('GET', '/api/v1/namespaces/keyward-operator/secrets/keyward-stamp-key')
+      return Buffer.from((data.body as { data: { key: string } }).data.key, 'base64')
+    }
+
+    test('nothing is claimed without a stamp, nor with that of somebody else, nor with that of a creator', async () => {
+      for (const metadata of [{}, claimant('root', 'v1.x.y'), annotations('admin', 'v1.x.y')])
+        expect(messageOf(await claim(aClaim('new', metadata)))).toContain("Keyward's webhook did not stamp this")
+      const both = {
+        annotations: { ...claimant('admin', 'v1.x.y').annotations, ...annotations('admin', '').annotations },
+      }
+      expect(messageOf(await claim(aClaim('new', both)))).toContain("Keyward's webhook did not stamp this")
+    })
+
+    test('no stamp of a claim is changed or taken off', async () => {
+      for (const metadata of [claimant('root', 'v1.x.y'), { annotations: null }, annotations('admin', 'v1.x.y')]) {
+        const type = 'application/merge-patch+json'
+        const patched = await cluster.request('PATCH', `${CLAIMS}/claimed`, { metadata }, type)
+        expect(messageOf(patched)).toContain("who made this, or claimed it, can't be changed")
+      }
+    })
+
+    test('the stamp of a claim that was copied is believed by nobody', async () => {
+      const { annotations: real = {} } = claimed.metadata
+      const copied = await claim(aClaim('copy', { annotations: real }))
+      expect(copied.status).toBe(201)
+      const key = await stampKey()
+      const person = { username: real['keyward.dev/claimant'] }
+      expect(stampOf('ApiKeyClaim', claimed, [key])).toMatchObject({ ok: true, value: { person } })
+      expect(stampOf('ApiKeyClaim', copied.body, [key])).toEqual({
+        ok: false,
+        problem: 'its stamp was made for another object',
+      })
+    })
+
     test('no stamp is changed or taken off', async () => {
       for (const metadata of [annotations('root', 'v1.x.y'), { annotations: null }]) {
         expect(messageOf(await edit('left', {}, metadata))).toContain("who made this, or claimed it, can't be changed")
@@ -262,8 +278,7 @@ describe('while no webhook answers', () => {
       }
       const copied = await create(aKey('copy', {}, annotations(creator, stamp)))
       expect(copied.status).toBe(201)
-      const data = await cluster.request('GET', '/api/v1/namespaces/keyward-operator/secrets/keyward-stamp-key')
-      const key = Buffer.from((data.body as { data: { key: string } }).data.key, 'base64')
+      const key = await stampKey()
       expect(stampOf('ApiKey', made, [key])).toMatchObject({ ok: true, value: { person: { username: creator } } })
       expect(stampOf('ApiKey', copied.body, [key])).toEqual({
         ok: false,

@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { type Admission, startAdmission } from '../support/admission.ts'
 import { type Cluster, startCluster } from '../support/cluster.ts'
 import { until } from '../support/until.ts'
+import { leftToTheWebhook } from './left-to-the-webhook.ts'
 
 let cluster: Cluster
 let admission: Admission
@@ -272,3 +273,5 @@ describe('beside what is there', () => {
     expect(second).toContain('it already belongs to ProtectedApi team-web/first, which goes on serving it')
   })
 })
+
+describe('what only the webhook sees is refused:', () => leftToTheWebhook(() => cluster))

@@ -4,12 +4,14 @@ import { type AsPerson, asPerson, type Who } from '../support/as-person.ts'
 import { ask } from '../support/ask.ts'
 import { measureCap } from '../support/cap-scale.ts'
 import {
+  attestEarlier,
   bind,
   effectiveOf,
   type Follows,
   followsWithin,
   grant,
   group,
+  PLACES,
   setRole,
   unbind,
   user,
@@ -26,50 +28,6 @@ import { until } from '../support/until.ts'
 /** What may pass from a change of roles to status and enforcement. */
 const WITHIN_MS = 2000
 
-const PLACES = `
-{apiVersion: v1, kind: Namespace, metadata: {name: team}}
----
-{apiVersion: keyward.dev/v1alpha1, kind: AccessNamespace, metadata: {name: acme}, spec: {type: organization}}
----
-{apiVersion: keyward.dev/v1alpha1, kind: AccessNamespace, metadata: {name: acme-web}, spec: {type: application, parent: acme}}
----
-apiVersion: keyward.dev/v1alpha1
-kind: AccessNamespace
-metadata: {name: web-eu}
-spec: {type: workspace, parent: acme-web, externalId: eu-1}
----
-apiVersion: keyward.dev/v1alpha1
-kind: AccessNamespace
-metadata: {name: web-us}
-spec: {type: workspace, parent: acme-web, externalId: us-1}
----
-apiVersion: keyward.dev/v1alpha1
-kind: ProtectedApi
-metadata: {name: things, namespace: team}
-spec:
-  environments: [{name: production, hosts: [api.test]}]
-  routes:
-    - {methods: [GET], path: /things, permission: "thing:read"}
-    - {methods: [POST], path: /things, permission: "thing:write"}
-    - methods: [GET, PUT]
-      path: /workspaces/{id}
-      permissionByMethod: {GET: "workspace:read", "*": "workspace:edit"}
-      resource: workspace
-      id: id
-      reach: {workspace: lineage, application: within}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: {name: writes-keys}
-rules: [{apiGroups: [keyward.dev], resources: [apikeys, apikeyclaims], verbs: ["*"]}]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata: {name: writes-keys}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: writes-keys}
-subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: "system:authenticated"}]
-`
-
 const ANA: Who = { user: 'ana@example.com' }
 const BEN: Who = { user: 'ben@example.com' }
 
@@ -78,6 +36,8 @@ let people: AsPerson
 let operator: Operator
 let authz: ClusterAuthz
 let upstream: EchoUpstream
+/** Made first: what is new is looked at again for half a minute before its stamp counts for nothing. */
+let early: Made
 
 beforeAll(async () => {
   upstream = await startEcho()
@@ -86,6 +46,8 @@ beforeAll(async () => {
   await cluster.apply(PLACES)
   ;[operator, authz] = await Promise.all([startOperator(cluster), startClusterAuthz(cluster)])
   await operator.leads()
+  await grant(cluster, { role: 'stella-things', subjects: [user('stella@example.com')], verbs: ['thing:read'] })
+  early = await made('early', READ_ONLY, [{ user: 'stella@example.com' }])
   return () => upstream.stop()
 }, 120_000)
 
@@ -258,6 +220,60 @@ test('not permitted to update a workspace if you do not have EDIT permission for
   await envoy.stop()
 })
 
+describe('who makes a key', () => {
+  const wanted = { ...READ_ONLY, accessNamespace: 'acme' }
+  const refusedTo = (who: Who) =>
+    until(`${who.user} is refused`, () =>
+      applyKey(people.as(who), 'team/refused', wanted).then(
+        () => undefined,
+        (error: unknown) => String(error),
+      ),
+    )
+
+  test('is told to have access to nothing only where that is so', async () => {
+    const nothing = 'has access to no access namespace at all'
+    await grant(cluster, {
+      role: 'gail-eu',
+      subjects: [user('gail@example.com')],
+      verbs: ['thing:read'],
+      on: ['web-eu'],
+    })
+    expect(await refusedTo({ user: 'nemo@example.com' })).toContain(nothing)
+    const elsewhere = await until('the grant is seen', async () => {
+      const message = await refusedTo({ user: 'gail@example.com' })
+      return message.includes(nothing) ? undefined : message
+    })
+    expect(elsewhere).toContain('thing:read')
+  })
+
+  test('is stamped with the groups that some binding names, and with no other', async () => {
+    await grant(cluster, { role: 'ops-things', subjects: [group('ops')], verbs: ['thing:read'] })
+    const omar: Who = { user: 'omar@example.com', groups: ['ops', 'everybody-in-berlin'] }
+    await made('grouped', READ_ONLY, [omar])
+    const { metadata } = (await getKey(cluster, 'team/grouped')) as unknown as {
+      readonly metadata: { readonly annotations: Readonly<Record<string, string>> }
+    }
+    const [, body = ''] = (metadata.annotations['keyward.dev/creator-stamp'] ?? '').split('.')
+    const { groups } = JSON.parse(Buffer.from(body, 'base64url').toString()) as { groups: readonly string[] }
+    expect(groups.toSorted()).toEqual(['ops', 'system:authenticated'])
+  })
+})
+
+test('groups of a user count no longer than --max-attestation-age after they were attested', async () => {
+  await operator.stop()
+  operator = await startOperator(cluster, { args: ['--max-attestation-age', '1h'] })
+  await operator.leads()
+  const both = ['thing:read', 'thing:write']
+  await grant(cluster, { role: 'crew-things', subjects: [group('crew')], verbs: both })
+  await grant(cluster, { role: 'carl-things', subjects: [user('carl@example.com')], verbs: ['thing:read'] })
+  const one = await made('aging', { permissions: both }, [{ user: 'carl@example.com', groups: ['crew'] }])
+  await follows(one, { permissions: both, outcome: '200' })
+  // a stamp is as old as its object, so it is the claimant who was attested two hours ago
+  await attestEarlier(cluster, 'carl@example.com', 7_200_000)
+  await follows(one, { question: { method: 'POST' }, permissions: ['thing:read'], outcome: '403 creator_access_lost' })
+  await follows(one, { permissions: ['thing:read'], outcome: '200' })
+})
+
 test('a change that concerns one person of many is in force within two seconds, with few questions', async () => {
   const scale = { keys: 100, people: 10, places: 10, permissions: 10, placesEach: 2 }
   await operator.stop()
@@ -269,6 +285,23 @@ test('a change that concerns one person of many is in force within two seconds, 
   expect(Math.max(figures.lossMs, figures.regainMs)).toBeLessThan(WITHIN_MS)
   operator = await startOperator(cluster)
   await operator.leads()
+}, 60_000)
+
+const OWN_SECRETS = '/api/v1/namespaces/keyward-operator/secrets'
+
+test('what was stamped with a key that is taken away is not in force, and is again as soon as that is back', async () => {
+  const { body } = await cluster.request('GET', `${OWN_SECRETS}/keyward-stamp-key`)
+  const { key } = (body as { readonly data: { readonly key: string } }).data
+  const other = Buffer.alloc(32, 7).toString('base64')
+  const put = (data: object) =>
+    cluster.request('PATCH', `${OWN_SECRETS}/keyward-stamp-key`, { data }, 'application/merge-patch+json')
+  expect(await effectiveOf(cluster, early.which)).toEqual(['thing:read'])
+  await put({ key: other })
+  await untilReady(cluster, early.which, 'NotAttested', 25_000)
+  expect(await effectiveOf(cluster, early.which)).toEqual([])
+  await put({ key, previous: other })
+  await untilReady(cluster, early.which, 'Active', 25_000)
+  expect(await effectiveOf(cluster, early.which)).toEqual(['thing:read'])
 }, 60_000)
 
 test('a key that nobody is proven to have made gets no credential, and its claims are denied', async () => {

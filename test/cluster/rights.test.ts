@@ -174,6 +174,21 @@ describe('docs/rbac.md', () => {
     expect(await patch({ regenerate: 1 })).toContain('may not widen spec.regenerate of ApiKey team-web/main')
   })
 
+  test('who made a key, and nobody else, says where its credential goes', async () => {
+    expect(await create(aKey('anas', ['customer:read']), ANA)).toBe('')
+    const deliver = async (secretName: string | null, as?: typeof ANA) => {
+      const delivery = secretName === null ? null : { secretName }
+      const patch = JSON.stringify({ spec: { delivery } })
+      const args = ['patch', 'apikey', 'anas', '-n', 'team-web', '--type=merge', '-p', patch]
+      return (await cluster.kubectl(args, as === undefined ? {} : { as })).stderr
+    }
+    // an administrator may grant everything, and would not be who caps the key
+    expect(await deliver('mine')).toContain('only who made this key may say where its credential goes')
+    expect(await deliver('anas-key', ANA)).toBe('')
+    expect(await deliver('mine')).toContain('only who made this key may say where its credential goes')
+    expect(await deliver(null)).toBe('')
+  })
+
   test('claiming: with the role and what the key asks for, and nothing but that', async () => {
     expect(await create(aKey('small', ['customer:read']), ANA)).toBe('')
     expect(await create(aClaim('small'), OLE, DRY)).toBe('')

@@ -232,6 +232,14 @@ describe('every cell of the published table', () => {
     expect(ruling(aKey({ held: [] }))).toMatchObject({ code: 'creator_access_lost', permission: 'workspace:read' })
   })
 
+  test('a key whose people hold nothing any more opens no route that asks for no permission either', () => {
+    const open = { target: '/v1/me' }
+    const nothingInside: ReadonlyMap<string, 'everywhere'> = new Map()
+    expect(ruling(aKey(), open).kind).toBe('allow')
+    expect(ruling(aKey({ held: [], heldWithin: nothingInside }), open)).toMatchObject({ code: 'creator_access_lost' })
+    expect(ruling(aKey({ asked: [], held: [], heldWithin: nothingInside }), open).kind).toBe('allow')
+  })
+
   test('a refusal of a known key names it for the log; one before that names none', () => {
     const key = aKey({ state: 'Revoked' })
     expect((ruling(key) as Refusal).record).toBe(key.record)

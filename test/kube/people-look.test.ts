@@ -18,9 +18,10 @@ async function setUp(wanted: Partial<PeoplePort> = {}) {
   const holds: Record<string, readonly string[]> = { 'ana@example.com': PERMISSIONS, 'ben@example.com': PERMISSIONS }
   const asked: (readonly string[])[] = []
   const forgotten: string[] = []
+  const placesOf: Record<string, readonly string[]> = {}
   const capOf = ({ apiKey, people }: AskedCap): Cap => ({
     held: apiKey.spec.permissions.filter((one) => people.every(({ person }) => holds[person.username]?.includes(one))),
-    within: {},
+    within: Object.assign({}, ...people.map(({ person }) => ({ 'a:read': placesOf[person.username] ?? ['eu', 'us'] }))),
   })
   const home = await fakeClusterHome('nothing', undefined, {
     ...trustedPeople,
@@ -45,9 +46,9 @@ async function setUp(wanted: Partial<PeoplePort> = {}) {
     home.server.get('/apis/keyward.dev/v1alpha1/namespaces/default/apikeys/main')?.status as ApiKeyStatus
   const answers = async () =>
     (await home.claimsOf(REF)).map(
-      ({ status }) => (status as { conditions: { reason: string }[] }).conditions[0]?.reason,
+      ({ status }) => (status as { conditions: { reason: string }[] } | undefined)?.conditions[0]?.reason,
     )
-  return { home, run, holds, asked, forgotten, read, statusOf, answers }
+  return { home, run, holds, placesOf, asked, forgotten, read, statusOf, answers }
 }
 
 const claimantsIn = async ({ read }: Awaited<ReturnType<typeof setUp>>) =>
@@ -56,20 +57,20 @@ const claimantsIn = async ({ read }: Awaited<ReturnType<typeof setUp>>) =>
 describe('a claimant', () => {
   test('is written down with the version, and counts with the first of it that is granted', async () => {
     const all = await setUp()
-    const { home, run, holds, read, asked } = all
-    holds['ben@example.com'] = ['b:read']
+    const { home, run, placesOf, read, asked } = all
+    placesOf['ben@example.com'] = ['us']
     await home.declare(anApiKey(SPEC), 'uid-1')
     await once(run)
-    expect((await read())?.granted?.cap.held, 'of its creator').toEqual(PERMISSIONS)
+    expect((await read())?.granted?.cap.within, 'of its creator').toEqual({ 'a:read': ['eu', 'us'] })
     const granted: unknown[] = []
     home.server.onWrite((now, path) => {
       const found =
         path.includes('/keyward-system/secrets/') && now !== undefined ? readDigestSecret(now).read : undefined
-      if (found?.ok === true) granted.push([found.value.secret.current?.version, found.value.granted?.cap.held])
+      if (found?.ok === true) granted.push([found.value.secret.current?.version, found.value.granted?.cap.within])
     })
     await home.claim(REF)
     await once(run)
-    expect(granted[0]).toEqual([1, ['b:read']])
+    expect(granted[0]).toEqual([1, { 'a:read': ['us'] }])
     expect(await claimantsIn(all)).toEqual(['1 ben@example.com'])
     expect(asked.at(-1)).toEqual(['ana@example.com', 'ben@example.com'])
   })
@@ -98,6 +99,33 @@ describe('a claimant', () => {
     await home.claim(REF, 2)
     await once(run)
     expect((await claimantsIn(all)).sort()).toEqual(['1 ben@example.com', '2 ben@example.com'])
+  })
+
+  test('who no longer holds what the others hold is denied, and the next one receives it', async () => {
+    const names = ['ben@example.com', 'cleo@example.com']
+    const { home, run, holds, read } = await setUp({
+      claimantOf: ({ metadata }) => ({ ok: true, value: attested(names[Number(metadata.name.at(-1)) - 1] ?? '') }),
+    })
+    holds['ben@example.com'] = ['b:read']
+    holds['cleo@example.com'] = PERMISSIONS
+    await home.declare(anApiKey(SPEC), 'uid-1')
+    await home.claim(REF)
+    await home.claim(REF)
+    await once(run)
+    const [first] = await home.claimsOf(REF)
+    expect(first?.status).toMatchObject({
+      conditions: [
+        {
+          reason: 'NotPermitted',
+          message: expect.stringContaining('ben@example.com does not hold a:read on acme'),
+        },
+        { type: 'Finished' },
+      ],
+    })
+    expect([(await read())?.secret.current?.claimedBy, (await read())?.granted?.cap.held]).toEqual([
+      'cleo@example.com',
+      PERMISSIONS,
+    ])
   })
 
   test('of whom nothing is proven gets nothing', async () => {
@@ -174,6 +202,55 @@ test('of more than eight who wait, the oldest are asked about', async () => {
   for (let i = 0; i < 12; i++) await home.claim(REF)
   await once(run)
   expect([with8.length > 0, with8.length % 8]).toEqual([true, 0])
+})
+
+test('of those who wait only such as may receive it count, and whoever does has the cap that was asked for', async () => {
+  const { home, run, read, answers } = await setUp()
+  const held: unknown[] = []
+  home.server.onWrite((now, path) => {
+    const found = path.includes('/secrets/') && now !== undefined ? readDigestSecret(now).read : undefined
+    if (found?.ok === true) held.push(found.value.granted?.cap.held)
+  })
+  await home.declare(anApiKey(SPEC), 'uid-1')
+  for (let i = 0; i < 9; i++) await home.claim(REF, 5)
+  await home.claim(REF)
+  await once(run)
+  expect((await answers()).toSorted()).toEqual(['Delivered', ...Array.from({ length: 9 }, () => 'NotClaimable')])
+  expect([(await read())?.secret.current?.version, held.every((one) => String(one) === String(PERMISSIONS))]).toEqual([
+    1,
+    true,
+  ])
+})
+
+describe('a stamp with a key that was not read yet', () => {
+  const later = { ...NOT_STAMPED, until: Number.MAX_SAFE_INTEGER }
+
+  test('of a claim denies nothing, and is looked at again', async () => {
+    let known = false
+    const ben = { ok: true, value: attested('ben@example.com') } as const
+    const { home, run, read, answers, statusOf } = await setUp({ claimantOf: () => (known ? ben : later) })
+    await home.declare(anApiKey(SPEC), 'uid-1')
+    await home.claim(REF)
+    expect(await once(run)).toBe(later.until)
+    expect([await answers(), statusOf().phase]).toEqual([[undefined], 'Pending'])
+    known = true
+    await once(run)
+    expect((await read())?.secret.current?.claimedBy).toBe('ben@example.com')
+  })
+
+  test('of a key neither fails it nor denies its claims', async () => {
+    let known = false
+    const { home, run, answers, statusOf } = await setUp({
+      creatorOf: () => (known ? { ok: true, value: attested('ana@example.com') } : later),
+    })
+    await home.declare(anApiKey(SPEC), 'uid-1')
+    await home.claim(REF)
+    await expect(once(run)).rejects.toThrow('stamp_key_unknown')
+    expect([await answers(), statusOf()]).toEqual([[undefined], undefined])
+    known = true
+    await once(run)
+    expect(statusOf().phase).toBe('Active')
+  })
 })
 
 test('who is gone is forgotten', async () => {

@@ -7,13 +7,16 @@ type Written = {
   readonly verb: string
   readonly uri: string
   readonly ref?: Readonly<Record<string, string>>
+  /** By RBAC. */
   readonly denied?: true
+  /** By admission. */
+  readonly refused?: true
 }
 
-const line = ({ user = OPERATOR, verb, uri, ref, denied }: Written): string =>
+const line = ({ user = OPERATOR, verb, uri, ref, denied, refused }: Written): string =>
   JSON.stringify({
     ...{ stage: 'ResponseComplete', verb, requestURI: uri, user: { username: user }, objectRef: ref },
-    responseStatus: { code: denied === undefined ? 200 : 403 },
+    responseStatus: { code: denied === undefined && refused === undefined ? 200 : 403 },
     annotations: { 'authorization.k8s.io/decision': denied === undefined ? 'allow' : 'forbid' },
   })
 
@@ -51,6 +54,11 @@ describe('the proof objects to', () => {
       { verb: 'delete', denied: true, ...secrets('team', 'db') },
       'keyward-operator delete secrets team/db',
     ],
+    [
+      "a write of somebody else's Secret that a policy refused",
+      { verb: 'patch', refused: true, ...secrets('team', 'db') },
+      'keyward-operator patch secrets team/db',
+    ],
     ['a path that was denied', { verb: 'get', uri: '/metrics', denied: true }, 'keyward-operator get /metrics'],
   ])('%s', async (_what, written, said) => {
     expect(await found(written)).toEqual([said])
@@ -61,6 +69,7 @@ describe('the proof has nothing against', () => {
   test.each<[string, Written]>([
     ['Secrets of its own', { verb: 'list', ...secrets('keyward-system') }],
     ['making one for a workload', { verb: 'create', ...secrets('team') }],
+    ['looking at one for a workload', { verb: 'patch', ...secrets('team', 'mine') }],
     [
       'what is given and was denied for a moment, as an API server does that starts',
       {
@@ -69,6 +78,10 @@ describe('the proof has nothing against', () => {
         ref: { resource: 'apikeys' },
         denied: true,
       },
+    ],
+    [
+      'a write for a workload that was denied for such a moment',
+      { verb: 'patch', denied: true, ...secrets('team', 'mine') },
     ],
     ['what others are denied', { user: 'ana@example.com', verb: 'list', denied: true, ...secrets('team') }],
   ])('%s', async (_what, written) => {

@@ -6,6 +6,8 @@ import { Trouble } from '../../src/core/trouble.ts'
 import { type Capping, makeCapping } from '../../src/operator/capping.ts'
 import { grantRules, type Rights } from '../../src/resources/rights.ts'
 import { type Lane, makeReviews } from '../../src/webhook/reviews.ts'
+import { composeStamp } from '../../src/webhook/stamp.ts'
+import { placeOf } from '../../src/webhook/stamped-object.ts'
 import { type FakeTime, fakeTime } from '../support/fake-time.ts'
 import { anApiKey } from './make.ts'
 
@@ -47,12 +49,14 @@ type State = {
   revision: number
   synced: boolean
   fails: boolean
+  /** Places of which no answer comes. */
+  hangs: readonly string[]
 }
 
 async function running(granted: State['granted'], more: Partial<State> & { readonly maxAge?: number } = {}) {
   const { maxAge, ...rest } = more
   const state: State = {
-    ...{ granted, seen: undefined, accounts: {}, inside: {}, revision: 1, synced: true, fails: false },
+    ...{ granted, seen: undefined, accounts: {}, inside: {}, revision: 1, synced: true, fails: false, hangs: [] },
     ...rest,
   }
   const time: FakeTime = fakeTime()
@@ -74,6 +78,7 @@ async function running(granted: State['granted'], more: Partial<State> & { reado
       review: async ({ user, groups = [], resourceAttributes: { verb, name = '*' } }) => {
         if (state.fails) throw new Trouble('kube_unreachable', 'retry')
         asked.push(`${user} ${verb} ${name}`)
+        if (state.hangs.includes(name)) await new Promise(() => {})
         const grants = grantsOf(state.granted, { username: user, groups })
         return grants.includes(`${verb} ${name}`) || grants.includes(`${verb} *`)
       },
@@ -279,6 +284,46 @@ test('groups of a user count no longer than they may, and what is bound to the n
   expect(await heldOf(look('one', [ana]))).toEqual(['b:read'])
 })
 
+describe('a stamp with another key', () => {
+  const stamped = (key: Uint8Array) => {
+    const at = 120_000
+    const object = {
+      apiVersion: 'keyward.dev/v1alpha1',
+      kind: 'ApiKey',
+      metadata: {
+        ...{ name: 'main', namespace: 'team', uid: 'u-1', resourceVersion: '1' },
+        creationTimestamp: new Date(at).toISOString(),
+      },
+      spec: { accessNamespace: 'acme', environment: 'production' },
+    }
+    const place = placeOf('ApiKey', object, 'team')
+    const stamp = composeStamp({ person: by('ana').person, at }, place, [key]) ?? ''
+    const annotations = { 'keyward.dev/creator': 'ana', 'keyward.dev/creator-stamp': stamp }
+    return { at, object: { ...object, metadata: { ...object.metadata, annotations } } }
+  }
+
+  test('may be proven yet for half a minute, and is not after that', async () => {
+    const { capping, time } = await running({})
+    const { at, object } = stamped(new Uint8Array(32).fill(1))
+    await time.pass(at + 29_999 - time.nowMs())
+    expect(capping.people.creatorOf(object)).toMatchObject({ ok: false, until: at + 30_000 })
+    await time.pass(1)
+    expect(capping.people.creatorOf(object)).toEqual({
+      ok: false,
+      problem: 'its stamp was not made with the key of this operator',
+    })
+  })
+
+  test('is not what one is for somebody else', async () => {
+    const { capping, time } = await running({})
+    const { at, object } = stamped(new Uint8Array(32))
+    await time.pass(at - time.nowMs())
+    expect(capping.people.creatorOf(object).ok).toBe(true)
+    const copy = { ...object, metadata: { ...object.metadata, name: 'copy' } }
+    expect(capping.people.creatorOf(copy)).toEqual({ ok: false, problem: 'its stamp was made for another object' })
+  })
+})
+
 describe('within the access namespace of a key', () => {
   test('a new place wakes the keys whose people hold something there', async () => {
     const granted = { ana: ['a:read acme', 'b:read acme', 'a:read eu', 'a:read us'], ben: ['a:read acme'] }
@@ -305,6 +350,26 @@ describe('within the access namespace of a key', () => {
     expect([woken, asked]).toEqual([['one'], ['ana a:read eu', 'ana a:read us']])
   })
 
+  test('many places of one key hold up nobody else, and few of them are asked about at a time', async () => {
+    const places = Array.from({ length: 500 }, (_, i) => `w-${String(i).padStart(3, '0')}`)
+    const ana = ['a:read acme', ...places.map((place) => `a:read ${place}`)]
+    const { look, change, asked, woken, state } = await running(
+      { ana, ben: ['a:read *', 'b:read *'] },
+      { inside: { 'a:read': places } },
+    )
+    expect((await look('one', [by('ana')])).cap.within).toEqual({ 'a:read': places })
+    await look('two', [by('ben')])
+    state.hangs = places
+    await change(() => {
+      state.granted = { ...state.granted, ana: ['a:read acme'] }
+    })
+    expect([woken, asked]).toEqual([[], places.slice(0, 8).map((place) => `ana a:read ${place}`)])
+    await change(() => {
+      state.granted = { ...state.granted, ben: ['a:read *'] }
+    })
+    expect(woken).toEqual(['two'])
+  })
+
   test('a route that reaches nobody asks nothing', async () => {
     const { look, change, asked, woken, state } = await running({ ana: ['a:read acme'] })
     await look('one', [by('ana')])
@@ -326,6 +391,24 @@ describe('a claimant', () => {
     }
     expect(await capping.people.capWith(asked, by('ben'))).toEqual({ held: ['b:read'], within: {} })
     expect(await heldOf(look('one', [by('ana'), by('ben')]))).toEqual(['b:read'])
+  })
+})
+
+describe('a claimant of whom a no is known', () => {
+  test('is asked about once more, since admission may just have heard a yes', async () => {
+    const { look, capping, time, asked, state } = await running({ ana: ['a:read *', 'b:read *'], ben: ['b:read acme'] })
+    await look('two', [by('ben')])
+    await time.pass(10)
+    state.granted = { ...state.granted, ben: ['a:read acme', 'b:read acme'] }
+    const wanted = {
+      ref: { namespace: 'team', name: 'one' },
+      apiKey: anApiKey({ accessNamespace: 'acme', permissions: ['a:read', 'b:read'] }),
+      people: [by('ana')],
+      last: undefined,
+    }
+    asked.length = 0
+    expect((await capping.people.capWith(wanted, by('ben'))).held).toEqual(['a:read', 'b:read'])
+    expect(asked).toContain('ben a:read acme')
   })
 })
 

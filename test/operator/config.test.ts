@@ -54,6 +54,12 @@ test.each<[string, Readonly<Record<string, string>>, string]>([
   ['no name', { webhookHosts: 'a.example.com,' }, 'DNS names and IP addresses, with a comma between two'],
   ['longer than a stop may take', { drain: '7s' }, 'a whole number of seconds from 0s to 6s, such as 3s'],
   ['minutes', { maxAttestationAge: '90m' }, 'a whole number of hours or days, such as 12h or 30d'],
+  ['no file', { webhookClientCa: '/nowhere/at/all' }, "/nowhere/at/all: can't be read (ENOENT)"],
+  [
+    'a file without authorities',
+    { webhookClientCa: import.meta.filename },
+    'does not hold certificates in PEM form only',
+  ],
   ['no folder', { webhookCertificate: '/nowhere/at/all' }, 'a folder with tls.crt and tls.key is needed'],
 ])('%s is refused', (_what, flags, right) => {
   const loaded = load(flags)

@@ -1,5 +1,6 @@
 /** What is to be done next, as a table: a world on the left, the steps on the right. */
 import { describe, expect, test } from 'vitest'
+import { NOTHING_HELD } from '../../src/core/cap.ts'
 import { inForceAt, plan, type Step, toBeGranted } from '../../src/operator/plan.ts'
 import type { World } from '../../src/operator/world.ts'
 import {
@@ -533,7 +534,57 @@ const UNATTESTED: readonly Row[] = [
   ],
 ]
 
-const TABLE = [...FIRST_VERSION, ...REGENERATE, ...OVERLAP, ...ROTATION, ...IMPORT, ...END, ...CLAIMS, ...UNATTESTED]
+const CAPPED = { secret: ready, people: somePeople(holding('a:read', 'b:read')) }
+const claimHolding = (name: string, ...held: readonly string[]) => aClaim(name, { cap: { held, within: {} } })
+
+const CLAIMANTS: readonly Row[] = [
+  [
+    'a claimant who lost something that the others hold is denied, and the next one wins',
+    aWorld({ ...CAPPED, claims: [claimHolding('a', 'b:read'), claimHolding('b', 'a:read', 'b:read')] }),
+    [wins('b'), denied('a', 'NotPermitted')],
+  ],
+  [
+    'a ServiceAccount that is gone does not take the version',
+    aWorld({ ...CAPPED, claims: [claimHolding('a')] }),
+    [denied('a', 'NotPermitted')],
+  ],
+  [
+    'a claimant who lacks only what the others lack too wins',
+    aWorld({ ...CAPPED, people: somePeople(holding('a:read')), claims: [claimHolding('a', 'a:read')] }),
+    [wins('a')],
+  ],
+  [
+    'one who comes too late is told that, whatever they hold',
+    aWorld({ ...CAPPED, claims: [claimHolding('a', 'a:read', 'b:read'), claimHolding('b')] }),
+    [wins('a'), denied('b', 'AlreadyClaimed')],
+  ],
+  [
+    'one of whom nobody was asked yet waits until those before are answered',
+    aWorld({ ...CAPPED, claims: [claimHolding('a'), aClaim('b', { cap: NOTHING_HELD, unasked: true })] }),
+    [denied('a', 'NotPermitted')],
+  ],
+]
+
+const TABLE = [
+  ...FIRST_VERSION,
+  ...REGENERATE,
+  ...OVERLAP,
+  ...ROTATION,
+  ...IMPORT,
+  ...END,
+  ...CLAIMS,
+  ...UNATTESTED,
+  ...CLAIMANTS,
+]
+
+test('whoever is denied for what they lack is told what that is', () => {
+  const who = 'system:serviceaccount:ci:deployer'
+  const world = aWorld({ ...CAPPED, claims: [{ ...claimHolding('a', 'b:read'), claimant: who }] })
+  const [step] = todo(world)
+  expect(step).toMatchObject({
+    message: `${who} does not hold a:read on acme any more, or is not the ServiceAccount that it was: whoever claims a key holds all that it may do; claim anew when that is so`,
+  })
+})
 
 describe('steps', () => {
   test.each(TABLE)('%s', (_sentence, world, steps) => {

@@ -5,7 +5,7 @@ import type { KeyPort } from '../../src/operator/key-port.ts'
 import type { ApiKeyStatus } from '../../src/resources/key-status.ts'
 import { fakeHome } from '../support/fake-key-port.ts'
 import { aRun, once, REF } from './crash-scenarios.ts'
-import { aClaim, anApiKey, DAY, HOUR, holding, NOON, somePeople } from './make.ts'
+import { aClaim, anApiKey, DAY, HOUR, NOON, somePeople } from './make.ts'
 
 const troubleOf = (work: Promise<unknown>): Promise<unknown> =>
   work.then(
@@ -88,14 +88,14 @@ describe('reconcile', () => {
     const home = fakeHome()
     const run = aRun(home)
     const asked = { generation: 1, spec: { permissions: ['a:b'] } }
-    const capOf = (...held: readonly string[]) => ({ held, within: {} })
+    const capOf = (...places: readonly string[]) => ({ held: ['a:b'], within: { 'a:b': places } })
     const openings: unknown[] = []
     const port: KeyPort = {
       ...home.port(),
       observe: async (ref) => ({
         ...(await home.port().observe(ref)),
-        people: somePeople(holding('a:b')),
-        granting: { asked, last: { ...asked, cap: capOf('a:b') } },
+        people: somePeople({ cap: capOf('eu', 'us') }),
+        granting: { asked, last: { ...asked, cap: capOf('eu', 'us') } },
       }),
       openAttempt: (opening) => {
         openings.push(opening.grant)
@@ -105,9 +105,9 @@ describe('reconcile', () => {
     home.receive('nothing')
     home.declare(anApiKey(), 'uid-1')
     await once(run, port)
-    home.claim(aClaim('first', { cap: capOf() }))
+    home.claim(aClaim('first', { cap: capOf('us') }))
     await once(run, port)
-    expect(openings).toEqual([{ ...asked, cap: capOf() }])
+    expect(openings).toEqual([{ ...asked, cap: capOf('us') }])
   })
 
   test('it says when to look again', async () => {
@@ -119,6 +119,42 @@ describe('reconcile', () => {
   test('an ApiKey that is not there needs nothing', async () => {
     const run = aRun(fakeHome())
     expect(await once(run)).toBeUndefined()
+  })
+})
+
+describe('a key of the same name that is gone', () => {
+  const full = new Trouble('kube_too_large', 'wait')
+
+  test('keeps its digests where its key ID can not be written down, and the new one is registered, handed over and told all the same', async () => {
+    const home = fakeHome()
+    const run = aRun(home)
+    home.declare(anApiKey(), 'uid-1')
+    await once(run)
+    home.declare(anApiKey(), 'uid-2')
+    const port: KeyPort = { ...home.port(), tombstone: () => Promise.reject(full) }
+    expect(await troubleOf(once(run, port))).toEqual(['kube_too_large', 'wait'])
+    expect(home.secretOf('uid-1')?.current?.version, 'or its key ID could be imported').toBe(1)
+    expect(home.secretOf('uid-2')?.current?.claimedBy).toBe('standalone')
+    expect((await reported(port)).phase).toBe('Active')
+    await once(run)
+    expect([home.secretOf('uid-1'), home.secretOf('uid-2')?.current?.version]).toEqual([undefined, 1])
+  })
+
+  test('is left behind where that fails, and the others of the name are cleared away', async () => {
+    const home = fakeHome()
+    const run = aRun(home)
+    for (const uid of ['uid-1', 'uid-2']) {
+      home.declare(anApiKey(), uid)
+      await once(run, { ...home.port(), tombstone: () => Promise.reject(full) }).catch(() => {})
+    }
+    const spoilt = home.secretOf('uid-1')?.keyId
+    home.withdraw(REF)
+    const port: KeyPort = {
+      ...home.port(),
+      tombstone: (keyId, uid) => (keyId === spoilt ? Promise.reject(full) : home.port().tombstone(keyId, uid)),
+    }
+    expect(await troubleOf(once(run, port))).toEqual(['kube_too_large', 'wait'])
+    expect([home.secretOf('uid-1')?.keyId, home.secretOf('uid-2')]).toEqual([spoilt, undefined])
   })
 })
 

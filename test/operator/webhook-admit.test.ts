@@ -248,6 +248,18 @@ describe('beside the others', () => {
     ])
   })
 
+  test('a host that goes to another environment is asked about, and that others have it since is no matter of this edit', async () => {
+    const at = (name: string): Fields => ({
+      ...anApi({ environments: [{ name, hosts: ['a.example.com'] }] }),
+      metadata: { name: 'main', namespace: 'team-web' },
+    })
+    const world = { beside: [api('old', 'a.example.com')] }
+    const refusal = await edited(at('production'), at('development'), world)
+    expect(refusal.split('\n')[0]).toBe('403 "ana@example.com" may not serve this host: a.example.com.')
+    const granted = ['serve@a.example.com']
+    expect(await edited(at('production'), at('development'), { ...world, granted })).toBe('allowed')
+  })
+
   test('an access namespace keeps the id that it has', async () => {
     const before = aNamespace({ type: 'organization', externalId: 'x' }, 'younger')
     const after = aNamespace({ type: 'organization', externalId: 'x', displayName: 'Y' }, 'younger')

@@ -96,19 +96,56 @@ describe('within the access namespace of a key a permission is in force', () => 
     expect([cap, asked]).toEqual([{ held: [], within: {} }, ['ana w:write *', 'ana w:write acme']])
   })
 
-  test('on 5,000 places in all at most', async () => {
-    const places = Array.from({ length: 3000 }, (_, i) => `w-${String(i).padStart(4, '0')}`)
-    const granted = ['w:read', 'w:write'].flatMap((permission) =>
-      ['acme', ...places].map((place) => `ana ${permission} ${place}`),
-    )
-    const known = new Set(granted)
-    const { parts } = setUp([])
+  const placesOf = (count: number) => Array.from({ length: count }, (_, i) => `w-${String(i).padStart(4, '0')}`)
+
+  /** How often each permission was asked about by name. */
+  const counting = (isHeld: (permission: string, place: string) => boolean) => {
+    const asked: Record<string, number> = {}
     const reviews: CapParts['reviews'] = {
-      may: async (_person, question) =>
-        question.kind === 'grant' && known.has(`ana ${question.permission} ${question.accessNamespace}`),
+      may: async (_person, question) => {
+        if (question.kind !== 'grant' || question.accessNamespace === undefined) return false
+        const { permission, accessNamespace } = question
+        asked[permission] = (asked[permission] ?? 0) + 1
+        return isHeld(permission, accessNamespace)
+      },
       missing: async () => [],
     }
-    const { cap } = await capOf(inside({ 'w:read': places, 'w:write': places }), [ANA], { ...parts, reviews })
-    expect([cap.within['w:read']?.length, cap.within['w:write']?.length]).toEqual([3000, 2000])
+    return { asked, parts: { ...setUp([]).parts, reviews } }
+  }
+
+  test('on 5,000 places in all at most, of which every permission has its share', async () => {
+    const { asked, parts } = counting(() => true)
+    const wanted = inside({ 'w:few': placesOf(10), 'w:read': placesOf(4000), 'w:write': placesOf(3000) })
+    const { cap } = await capOf(wanted, [ANA], parts)
+    expect(asked).toEqual({ 'w:few': 10, 'w:read': 2495, 'w:write': 2495 })
+    expect(cap.within).toEqual({
+      'w:few': placesOf(10),
+      'w:read': placesOf(2495),
+      'w:write': placesOf(2495),
+    })
+  })
+
+  test('by no more than 5,000 questions about a person, however little is held', async () => {
+    const { asked, parts } = counting((permission, place) => permission === 'w:z' && place === 'w-0001')
+    const many = Array.from({ length: 63 }, (_, i) => [`w:p${i}`, placesOf(5000)] as const)
+    const { cap } = await capOf(inside({ ...Object.fromEntries(many), 'w:z': placesOf(2) }), [ANA], parts)
+    expect(cap.within, 'what others declare for other permissions leaves it its own').toEqual({ 'w:z': ['w-0001'] })
+    expect(Object.values(asked).reduce((sum, one) => sum + one, 0)).toBe(5000)
+  })
+
+  test('a few at a time', async () => {
+    let [now, most] = [0, 0]
+    const { parts } = setUp([])
+    const reviews: CapParts['reviews'] = {
+      may: async (_person, question) => {
+        most = Math.max(most, ++now)
+        await new Promise(setImmediate)
+        now -= 1
+        return question.kind === 'grant' && question.accessNamespace !== undefined
+      },
+      missing: async () => [],
+    }
+    await capOf(inside({ 'w:read': placesOf(50), 'w:write': placesOf(50) }), [ANA], { ...parts, reviews })
+    expect(most).toBe(8)
   })
 })

@@ -31,9 +31,9 @@ function fakeSecret() {
   return { port, state }
 }
 
-const drawing = (byte: number, isStamped = false) => ({
+const drawing = (byte: number, keepsKeys = false) => ({
   random: (count: number) => new Uint8Array(count).fill(byte),
-  isStamped: async () => isStamped,
+  keepsKeys: async () => keepsKeys,
 })
 
 function aReplica(secret = fakeSecret(), mayRenew = true) {

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { Person } from '../../src/core/person.ts'
 import { Trouble } from '../../src/core/trouble.ts'
 import type { ReviewSpec } from '../../src/webhook/review-spec.ts'
-import { type Lane, makeReviews, type ReviewParts } from '../../src/webhook/reviews.ts'
+import { type Asking, type Lane, makeReviews, type ReviewParts } from '../../src/webhook/reviews.ts'
 
 const aPerson = (username: string, groups: readonly string[] = []): Person => ({ username, uid: '', groups, extra: {} })
 const ANA = aPerson('ana@example.com', ['devs'])
@@ -206,5 +206,94 @@ describe('the API server is asked', () => {
     for (let i = 0; i < 100; i++) await reviews.missing(ANA, on(`acme-${i}`, 'a:read'), NOW)
     expect(reviews.size()).toBe(10)
     expect(asked.length).toBeLessThan(220)
+  })
+})
+
+/** Answers only when it is told to. A fake: what waits behind it is what is looked at. */
+function slow(parts: Partial<ReviewParts> = {}) {
+  const asked: string[] = []
+  const answers: (() => void)[] = []
+  const { reviews } = setUp([], {
+    review: (spec) => {
+      asked.push(spec.user)
+      return new Promise((resolve) => answers.push(() => resolve(true)))
+    },
+    ...parts,
+  })
+  const ask = (name: string, permissions: number, asking: Partial<Asking> = {}) =>
+    reviews.missing(aPerson(name), on('acme', ...Array.from({ length: permissions }, (_, i) => `a:x${i}`)), {
+      ...NOW,
+      ...asking,
+    })
+  const answerAll = async () => {
+    while (answers.length > 0) {
+      for (const answer of answers.splice(0)) answer()
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  }
+  const times = (name: string) => asked.filter((one) => one === name).length
+  return { reviews, asked, ask, answerAll, times }
+}
+
+describe('somebody who asks for very much', () => {
+  test('has at most eight of their admissions asked at once, and all of them together leave four turns', async () => {
+    const { asked, ask, answerAll, times } = slow()
+    const all = [ask('greedy', 64), ask('too', 64)]
+    expect([times('greedy'), times('too'), asked.length]).toEqual([8, 4, 12])
+    all.push(ask('lost', 10, { lane: 'change' }))
+    expect(times('lost'), 'what changed is asked at once').toBe(4)
+    await answerAll()
+    await Promise.all(all)
+    expect(asked).toHaveLength(138)
+  })
+
+  test('waits in turn with the others', async () => {
+    const { asked, ask, answerAll } = slow({ concurrency: 1 })
+    const all = [ask('greedy', 64), ask('ana', 2), ask('ben', 1)]
+    await answerAll()
+    await Promise.all(all)
+    expect(asked.slice(0, 6)).toEqual(['greedy', 'greedy', 'ana', 'ben', 'greedy', 'ana'])
+  })
+
+  test('is not asked about any more once they were told that it takes too long', async () => {
+    const { reviews, ask, answerAll, times } = slow()
+    const late = new AbortController()
+    const gone = ask('greedy', 64, { gone: late.signal })
+    const told = expect(gone).rejects.toThrow('review_not_waited_for')
+    late.abort()
+    await answerAll()
+    await told
+    expect([times('greedy'), reviews.size()], 'only what was on its way').toEqual([8, 8])
+    await expect(ask('greedy', 1, { gone: late.signal, maxAgeMs: -1 })).rejects.toThrow('review_not_waited_for')
+    expect(times('greedy')).toBe(8)
+  })
+
+  test('is asked about what somebody else waits for too', async () => {
+    const { ask, answerAll, times } = slow({ concurrency: 1 })
+    const late = new AbortController()
+    const all = [ask('first', 1), ask('both', 1, { gone: late.signal }), ask('both', 1)]
+    late.abort()
+    await answerAll()
+    await Promise.all(all)
+    expect(times('both')).toBe(1)
+  })
+
+  test('does not have their own losses wait behind it', async () => {
+    const { ask, answerAll, asked } = slow({ concurrency: 1 })
+    const all = [ask('busy', 1, { lane: 'change' }), ask('ana', 3), ask('ana', 3, { lane: 'change' })]
+    await answerAll()
+    await Promise.all(all)
+    expect(asked, 'what waits for admission is not what a cap waits for').toHaveLength(1 + 3 + 3)
+  })
+
+  test('pushes out no answer that a cap goes by', async () => {
+    const { reviews, asked } = setUp([], { keep: 10 })
+    const cap = { lane: 'change', maxAgeMs: 600_000 } as const
+    await reviews.missing(ANA, on('acme', 'a:read'), NOW)
+    await reviews.missing(ANA, on('acme', 'a:read', 'b:read'), cap)
+    for (let i = 0; i < 100; i++) await reviews.missing(aPerson('greedy'), on(`acme-${i}`, 'a:read'), NOW)
+    asked.length = 0
+    await reviews.missing(ANA, on('acme', 'a:read', 'b:read'), cap)
+    expect([asked, reviews.size()]).toEqual([[], 10])
   })
 })

@@ -23,7 +23,8 @@ const REVIEW = {
 }
 
 let server: Server
-const state: { act: (request: AdmissionRequest) => Promise<Answer> | Answer; said: string[] } = {
+type Act = (request: AdmissionRequest, gone: AbortSignal) => Promise<Answer> | Answer
+const state: { act: Act; said: string[] } = {
   act: () => ({ allowed: true }),
   said: [],
 }
@@ -31,7 +32,7 @@ const state: { act: (request: AdmissionRequest) => Promise<Answer> | Answer; sai
 beforeAll(async () => {
   server = createServer(
     admissionListener({
-      endpoints: { '/validate': (request) => state.act(request) },
+      endpoints: { '/validate': (request, gone) => state.act(request, gone) },
       deadlineMs: 50,
       pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
       counted: (endpoint, answer) => state.said.push(`${endpoint} ${answer}`),
@@ -94,6 +95,16 @@ describe('a review', () => {
     expect(state.said).toEqual([code, '/validate unavailable'])
     expect(JSON.stringify(body)).not.toContain('hunter2')
   })
+})
+
+test('what is still asked for an answer that is too late is told so', async () => {
+  let gone: AbortSignal | undefined
+  state.act = (_request, signal) => {
+    gone = signal
+    return new Promise(() => undefined)
+  }
+  await send(REVIEW)
+  expect(gone?.aborted).toBe(true)
 })
 
 describe('anything else gets no yes', () => {

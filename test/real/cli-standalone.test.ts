@@ -1,6 +1,8 @@
 /** The commands on keys, as people type them, against a running standalone: its address and its token file are all they need. */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ask } from '../support/ask.ts'
 import { makeAuthority } from '../support/certificates.ts'
@@ -8,6 +10,8 @@ import { type Ran, runKeyward } from '../support/keyward.ts'
 import { apiUrlOf } from '../support/rest.ts'
 import { type Standalone, startStandalone } from '../support/standalone.ts'
 import { THINGS, thingsKey } from '../support/things.ts'
+
+const MAIN = join(import.meta.dirname, '../../src/main.ts')
 
 let standalone: Standalone
 beforeAll(async () => {
@@ -53,7 +57,9 @@ test('a key lives its whole life: made, claimed, looked at, regenerated, suspend
   const again = await keyward('regenerate', 'shop', '--overlap', '1h', '-o', 'json')
   const { key: second } = JSON.parse(again.out) as { key: string }
   expect([again.code, await checked(first), await checked(second)]).toEqual([0, 200, 200])
-  const cut = await keyward('regenerate', 'shop', '--overlap', '0s')
+  expect((await keyward('regenerate', 'shop', '--overlap', '0s')).code).toBe(2)
+  expect(await checked(second)).toBe(200)
+  const cut = await keyward('regenerate', 'shop', '--overlap', '0s', '--yes')
   const third = keyIn(cut.out)
   expect([cut.code, await checked(second), await checked(third)]).toEqual([0, 'invalid_key', 200])
 
@@ -79,7 +85,7 @@ describe('a key that a file declares', () => {
     expect([mine.code, await checked(keyIn(mine.out))]).toEqual([0, 200])
     const second = await keyward('claim', 'main')
     expect([second.code, second.err]).toEqual([1, expect.stringContaining('the claim was denied (AlreadyClaimed)')])
-    const acts = [['suspend'], ['regenerate'], ['revoke', '--yes']]
+    const acts = [['suspend'], ['regenerate', '--yes'], ['revoke', '--yes']]
     for (const refused of await Promise.all(acts.map((act) => keyward(...act, 'main')))) {
       expect([refused.code, refused.out]).toEqual([1, ''])
       expect(refused.err).toMatch(/it is declared in k\.yaml:1, and is changed only there\n$/)
@@ -106,6 +112,24 @@ test('a trial changes nothing; a wrong value is named by its flag', async () => 
   expect((await keyward('get', 'tried')).code).toBe(1)
   const taken = await keyward('create', 'main', ...NEW, '--dry-run=server')
   expect([taken.code, taken.err]).toEqual([1, expect.stringContaining('already exists: it is declared in k.yaml:1')])
+})
+
+/** Part of every Debian (util-linux): runs a command on a pseudo-terminal. */
+const SCRIPT = '/usr/bin/script'
+
+test.runIf(existsSync(SCRIPT))('colours are for a terminal, and not for one whose user wants none', async () => {
+  const words = [process.execPath, MAIN, 'list', ...server(), '-n', 'team'].map((word) => `'${word}'`).join(' ')
+  const listed = async (more: Readonly<Record<string, string>>): Promise<string> => {
+    const env = { PATH: process.env.PATH, HOME: standalone.home, TERM: 'xterm-256color', ...more }
+    const child = spawn(SCRIPT, ['-qec', words, '/dev/null'], { stdio: ['ignore', 'pipe', 'inherit'], env })
+    return text(child.stdout)
+  }
+  const coloured = await listed({})
+  expect(coloured).toMatch(/^main .*\u001b\[3\dm\w+\u001b\[0m/m)
+  const plain = await listed({ NO_COLOR: '1' })
+  expect(plain).not.toContain('\u001b')
+  expect(coloured.replaceAll(/\u001b\[\d+m/g, '')).toBe(plain)
+  expect((await keyward('list')).out).toBe(plain.replaceAll('\r\n', '\n'))
 })
 
 test('completes what is there, and every permission that an API names', async () => {

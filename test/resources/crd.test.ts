@@ -1,7 +1,7 @@
 // The CustomResourceDefinitions: made from the schemas, checked in, bounded, and with every rule in them or with a reason why not.
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { load, YAML11_SCHEMA } from 'js-yaml'
+import { load, loadAll, YAML11_SCHEMA } from 'js-yaml'
 import { describe, expect, test } from 'vitest'
 import type { KeyId } from '../../src/core/credential.ts'
 import { type Cel, NO_CLOCK } from '../../src/resources/cel.ts'
@@ -12,6 +12,7 @@ import { BAD, GOOD, UPDATES } from './cases.ts'
 import { ELSEWHERE } from './on-cluster.ts'
 
 const FOLDER = join(import.meta.dirname, '../../crds')
+const WEBHOOKS = join(import.meta.dirname, '../../deploy/webhooks.yaml')
 
 type Node = {
   readonly [field: string]: unknown
@@ -176,6 +177,21 @@ describe('a rule', () => {
       'TokenIssuer: jwks is a JWK Set of public keys',
     ])
     expect(left.flatMap(({ cluster }) => cluster).filter((one) => one === NO_CLOCK)).toHaveLength(2)
+  })
+
+  test('that is left to the webhook is of a kind that it is called for', () => {
+    type Called = { readonly resources: readonly string[]; readonly operations: readonly string[] }
+    type Configuration = { readonly kind: string; readonly webhooks?: readonly { readonly rules: readonly Called[] }[] }
+    const shipped = loadAll(readFileSync(WEBHOOKS, 'utf8')) as readonly Configuration[]
+    const called = shipped
+      .filter(({ kind }) => kind === 'ValidatingWebhookConfiguration')
+      .flatMap(({ webhooks = [] }) => webhooks.flatMap((webhook) => webhook.rules))
+      .flatMap((one) => one.resources.flatMap((plural) => one.operations.map((operation) => `${operation} ${plural}`)))
+    const needed = CRD_NAMES.filter((kind) =>
+      CRD_KINDS[kind].rules.some(([, named]) => named.some(({ cluster }) => cluster.some((one) => !isCel(one)))),
+    ).flatMap((kind) => [`CREATE ${CRD_KINDS[kind].plural}`, `UPDATE ${CRD_KINDS[kind].plural}`])
+    expect(needed).toContain('CREATE tokenissuers')
+    expect(needed.filter((one) => !called.includes(one))).toEqual([])
   })
 
   test('has words that are its own: no two say the same of one field', () => {

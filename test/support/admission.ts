@@ -5,6 +5,7 @@ import { makeClient } from '../../src/kube/client.ts'
 import { inCluster } from '../../src/kube/in-cluster.ts'
 import { makePolicyBeside } from '../../src/kube/policy-beside.ts'
 import { openPolicyCaches, type PolicyCaches } from '../../src/kube/policy-caches.ts'
+import { openRbacCaches } from '../../src/kube/rbac-caches.ts'
 import { reflect } from '../../src/kube/reflector.ts'
 import { openAdmission } from '../../src/operator/admission.ts'
 import { makeLog } from '../../src/runtime/log.ts'
@@ -50,6 +51,7 @@ export async function startAdmission(cluster: Answered, options: AdmissionOption
     onChange: () => {},
     onTrouble: () => {},
   })
+  const rbac = openRbacCaches({ ...{ client, reflect, steadyMs, jitter }, onChange: () => {}, onTrouble: () => {} })
   const stop = new AbortController()
   const admission = openAdmission({
     ...{ client, beside, steadyMs, random, nowMs: now, everyMs: lookEveryMs, drainMs: 0, endMs: 200 },
@@ -58,12 +60,12 @@ export async function startAdmission(cluster: Answered, options: AdmissionOption
       pause: (ms) => pause(ms, stop.signal),
     }),
     at: { host: WEBHOOK_HOST === '127.0.0.1' ? WEBHOOK_HOST : '0.0.0.0', port },
-    operatorNamespace: 'keyward-operator',
+    ...{ namespace: 'keyward-system', operatorNamespace: 'keyward-operator' },
     names: ['keyward-webhooks.keyward-system.svc', WEBHOOK_HOST],
     certificateFolder: undefined,
     isLeading: () => true,
-    isNamedGroup: () => undefined,
-    grantsAnything: () => false,
+    isNamedGroup: rbac.isNamedGroup,
+    grantsAnything: rbac.grantsAnything,
     counted: (_webhook, answer, ms) => {
       answers.push(answer)
       latencies.push(ms)
@@ -71,13 +73,15 @@ export async function startAdmission(cluster: Answered, options: AdmissionOption
     note: (_about, error) => troubles.push(String(error)),
     log: makeLog('error', { write: () => {} }),
   })
-  const running = Promise.all([policy.run(stop.signal), admission.run(stop.signal)])
+  const running = Promise.all([policy.run(stop.signal), rbac.run(stop.signal), admission.run(stop.signal)])
   const end = async () => {
     stop.abort()
     await running
     await client.close()
   }
   const listening = await until('the webhooks are answered', admission.port, 30_000)
+  // as a replica does that is ready
+  await rbac.whenSynced()
   await cluster.apply(webhooksAt(readFileSync(WEBHOOKS, 'utf8'), { host: WEBHOOK_HOST, port: listening }))
   await admission.look()
   return { port: listening, reviews: () => asked, answers, latencies, troubles, stop: end }

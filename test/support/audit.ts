@@ -81,11 +81,13 @@ const READS_SECRETS: Readonly<Record<string, readonly string[]>> = {
 }
 
 const READS = new Set(['get', 'list', 'watch'])
+/** RBAC gives all of them, since it knows no types: what a policy refuses is somebody else's Secret. */
+const PUTS = new Set(['create', 'update', 'patch'])
 
 /**
  * What our ServiceAccounts asked for and never should have, a line each, such as `keyward-authz list secrets team-web`: what
- * RBAC denied them though deploy/ does not give it, and every try to read a Secret elsewhere, whatever came of it. What
- * deploy/ does give is denied for a moment while an API server starts, and where a test takes the roles away.
+ * RBAC denied them though deploy/ does not give it, every try to read a Secret elsewhere, whatever came of it, and every
+ * try to write one there that a policy refused. What deploy/ does give is denied for a moment while an API server starts, and where a test takes the roles away.
  * @param log its lines
  * @param expected what a test asked for in their name, to see it denied
  */
@@ -100,14 +102,20 @@ export async function strayed(
     const isAbout = line.includes('"forbid"') || line.includes('"secrets"')
     for (const asked of isAbout ? askedIn(line) : []) {
       const isAllowed = !asked.denied || rights(asked)
-      if (asked.user in READS_SECRETS && (readsElsewhere(asked) || !isAllowed)) found.add(lineOf(asked))
+      if (asked.user in READS_SECRETS && (readsElsewhere(asked) || isRefusedElsewhere(asked) || !isAllowed))
+        found.add(lineOf(asked))
     }
   }
   return [...found].filter((line) => !expected.some((one) => one.test(line))).sort()
 }
 
-const readsElsewhere = ({ user, verb, resource, namespace = '' }: Asked): boolean =>
-  resource === 'secrets' && READS.has(verb) && READS_SECRETS[user]?.includes(namespace) !== true
+const isElsewhere = ({ user, resource, namespace = '' }: Asked): boolean =>
+  resource === 'secrets' && READS_SECRETS[user]?.includes(namespace) !== true
+
+const readsElsewhere = (asked: Asked): boolean => isElsewhere(asked) && READS.has(asked.verb)
+
+const isRefusedElsewhere = (asked: Asked): boolean =>
+  isElsewhere(asked) && PUTS.has(asked.verb) && asked.code === 403 && !asked.denied
 
 function lineOf({ user, verb, resource, namespace, name, uri }: Asked): string {
   const where = [namespace, name].filter((part) => part !== undefined).join('/')

@@ -5,6 +5,51 @@ import type { ClusterAuthz, Question } from './cluster-authz.ts'
 import { getKey } from './cluster-keys.ts'
 import { until } from './until.ts'
 
+/** An organization with an application and its workspaces, an API, and everybody may write keys. */
+export const PLACES = `
+{apiVersion: v1, kind: Namespace, metadata: {name: team}}
+---
+{apiVersion: keyward.dev/v1alpha1, kind: AccessNamespace, metadata: {name: acme}, spec: {type: organization}}
+---
+{apiVersion: keyward.dev/v1alpha1, kind: AccessNamespace, metadata: {name: acme-web}, spec: {type: application, parent: acme}}
+---
+apiVersion: keyward.dev/v1alpha1
+kind: AccessNamespace
+metadata: {name: web-eu}
+spec: {type: workspace, parent: acme-web, externalId: eu-1}
+---
+apiVersion: keyward.dev/v1alpha1
+kind: AccessNamespace
+metadata: {name: web-us}
+spec: {type: workspace, parent: acme-web, externalId: us-1}
+---
+apiVersion: keyward.dev/v1alpha1
+kind: ProtectedApi
+metadata: {name: things, namespace: team}
+spec:
+  environments: [{name: production, hosts: [api.test]}]
+  routes:
+    - {methods: [GET], path: /things, permission: "thing:read"}
+    - {methods: [POST], path: /things, permission: "thing:write"}
+    - methods: [GET, PUT]
+      path: /workspaces/{id}
+      permissionByMethod: {GET: "workspace:read", "*": "workspace:edit"}
+      resource: workspace
+      id: id
+      reach: {workspace: lineage, application: within}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: writes-keys}
+rules: [{apiGroups: [keyward.dev], resources: [apikeys, apikeyclaims], verbs: ["*"]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: writes-keys}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: writes-keys}
+subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: "system:authenticated"}]
+`
+
 /** Verbs are permissions. Its own name for role and binding. */
 export type Grant = {
   readonly role: string
@@ -94,4 +139,21 @@ export async function followsWithin(cluster: Requests, wanted: Follows, withinMs
     throw new Error(`${error instanceof Error ? error.message : error}; last: ${last}`)
   })
   return performance.now() - began
+}
+
+const KEPT = '/api/v1/namespaces/keyward-system/secrets'
+
+/** As if a user who claimed a key had been attested so much earlier: what is kept of that is written anew. */
+export async function attestEarlier(cluster: Requests, username: string, byMs: number): Promise<void> {
+  const { body } = await cluster.request('GET', KEPT)
+  const { items } = body as {
+    readonly items: readonly { readonly metadata: { readonly name: string }; readonly data?: Record<string, string> }[]
+  }
+  for (const { metadata, data = {} } of items) {
+    const claimants = Buffer.from(data.claimants ?? '', 'base64').toString()
+    if (!claimants.includes(username)) continue
+    const old = claimants.replace(/"at":(\d+)/g, (_all, at) => `"at":${Number(at) - byMs}`)
+    const patch = { data: { claimants: Buffer.from(old).toString('base64') } }
+    await expectOk(cluster, 'PATCH', `${KEPT}/${metadata.name}`, patch, 'application/merge-patch+json')
+  }
 }

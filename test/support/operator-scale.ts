@@ -2,8 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { askedBy, auditMark, OPERATOR, writesIn } from './audit.ts'
 import type { Cluster } from './cluster.ts'
-import { importKeys } from './many-keys.ts'
-import { startOperator } from './operator.ts'
+import { type Operator, startOperator } from './operator.ts'
 import { until } from './until.ts'
 
 export type Scale = {
@@ -20,16 +19,31 @@ const SETTLED = 'keyward_operator_reconciles_total{outcome="settled"}'
 const STAYS_QUIET_MS = 3000
 const ASK_EVERY_MS = 200
 
-export async function measureScale(cluster: Cluster, keys: number, withinMs: number): Promise<Scale> {
-  await importKeys(cluster, keys)
-  const began = performance.now()
-  const first = await startOperator(cluster)
-  const isDone = async ({ metric }: typeof first) => {
+/** Every key was looked at since it started, and nothing waits. */
+export function untilSettled({ metric }: Operator, keys: number, withinMs: number): Promise<boolean> {
+  const isDone = async () => {
     // each question costs the operator milliseconds
     await sleep(ASK_EVERY_MS)
     return ((await metric(SETTLED)) ?? 0) >= keys && (await metric('keyward_operator_queue_depth')) === 0
   }
-  await until('every key is settled', () => isDone(first), withinMs)
+  return until('every key is settled', isDone, withinMs)
+}
+
+/** Looks are counted, and one key may take several: where something failed it is tried again after a while. */
+async function areActive(cluster: Pick<Cluster, 'request'>, keys: number): Promise<boolean> {
+  const { body } = await cluster.request('GET', '/apis/keyward.dev/v1alpha1/apikeys')
+  const { items } = body as { readonly items: readonly { readonly status?: { readonly phase?: string } }[] }
+  if (items.filter(({ status }) => status?.phase === 'Active').length >= keys) return true
+  await sleep(1000)
+  return false
+}
+
+/** @param keys how many are there already */
+export async function measureScale(cluster: Cluster, keys: number, withinMs: number): Promise<Scale> {
+  const began = performance.now()
+  const first = await startOperator(cluster)
+  await untilSettled(first, keys, withinMs)
+  await until('every key is in force', () => areActive(cluster, keys), withinMs)
   const reconciledS = (performance.now() - began) / 1000
   const rssAtWork = await first.rssMiB()
   await sleep(1000)
@@ -38,7 +52,7 @@ export async function measureScale(cluster: Cluster, keys: number, withinMs: num
   const mark = auditMark(cluster)
   const again = performance.now()
   const second = await startOperator(cluster)
-  await until('every key was looked at', () => isDone(second), withinMs)
+  await untilSettled(second, keys, withinMs)
   const quietS = (performance.now() - again) / 1000
   await sleep(STAYS_QUIET_MS)
   const writes = writesIn(askedBy(cluster, OPERATOR, mark)).map(({ verb, uri }) => `${verb} ${uri}`)

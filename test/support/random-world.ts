@@ -1,10 +1,11 @@
 /** Whole clusters by a seed: access namespaces, APIs and keys as objects of an API server, and requests to them. */
+import type { Cap, Places } from '../../src/core/cap.ts'
 import { digestOf } from '../../src/core/credential.ts'
 import { writeDigestSecret } from '../../src/kube/digest-secret.ts'
 import type { KubeObject } from '../../src/kube/objects.ts'
 import type { KeySecret } from '../../src/resources/key-secret.ts'
 import type { Draw } from '../corpus/seeded.ts'
-import { aCredential, NAMESPACES, NOON } from './make.ts'
+import { aCredential, aWholeCap, NAMESPACES, NOON } from './make.ts'
 
 type Spec = Readonly<Record<string, unknown>>
 
@@ -12,6 +13,8 @@ export type RandomKey = {
   /** With its status, as the operator left it; the spec may have been edited since, by what takes away. */
   readonly apiKey: KubeObject
   readonly digestSecret: KubeObject
+  /** The same, of people who hold everywhere inside the access namespace what they hold on it, or nowhere. */
+  readonly held: { readonly everywhere: KubeObject; readonly nowhere: KubeObject }
   /** The whole key. */
   readonly credential: string
 }
@@ -127,8 +130,8 @@ function randomKey(draw: Draw, seed: string): RandomKey {
   const asked = some(draw, PERMISSIONS)
   const held = asked.filter(() => draw.chance(0.85))
   const spec: Spec = {
-    accessNamespace: draw.pick(NAMESPACES).name,
-    environment: draw.pick([...ENVIRONMENTS, ...Array.from({ length: 8 }, () => 'production')]),
+    accessNamespace: draw.pick([...NAMESPACES.map(({ name }) => name), 'acme', 'acme', 'acme-web', 'acme-web']),
+    environment: draw.pick([...ENVIRONMENTS, ...Array.from({ length: 16 }, () => 'production')]),
     permissions: asked,
     ...(draw.chance(0.3) && { customers: some(draw, CUSTOMERS) }),
     ...(draw.chance(0.2) && { expiresAt: draw.pick(['2026-11-21T00:00:00Z', '2026-12-24T00:00:00Z']) }),
@@ -160,22 +163,30 @@ function randomKey(draw: Draw, seed: string): RandomKey {
     current: { version: 1, digest: digestOf(credential), ...VERSION },
     previous: undefined,
   }
-  const within = Object.fromEntries(held.map((permission) => [permission, 'everywhere' as const]))
-  const digestSecret = writeDigestSecret(
-    { secret, granted: { generation: 1, spec, cap: { held, within } }, claimants: new Map(), handingTo: undefined },
-    { namespace: 'keyward-system', over: undefined },
-  ) as unknown as KubeObject
-  const metadata = {
-    ...digestSecret.metadata,
-    uid: 's',
-    resourceVersion: '1',
-    creationTimestamp: '2026-11-20T12:00:00Z',
-  }
+  const drawn = held.map((permission): [string, Places] => [permission, randomPlaces(draw)])
+  const withPlaces = (within: Cap['within']) =>
+    stored({
+      secret,
+      granted: { generation: 1, spec, cap: { held, within } },
+      claimants: new Map(),
+      handingTo: undefined,
+    })
   return {
     apiKey: edit === undefined ? apiKey : { ...apiKey, metadata: { ...apiKey.metadata, generation: 2 } },
-    digestSecret: { ...digestSecret, metadata },
+    digestSecret: withPlaces(Object.fromEntries(drawn)),
+    held: { everywhere: withPlaces(aWholeCap(held).within), nowhere: withPlaces({}) },
     credential: credential.text,
   }
+}
+
+/** Anywhere: what is not inside the key's own access namespace opens nothing to it. */
+const randomPlaces = (draw: Draw): Places =>
+  draw.chance(0.3) ? 'everywhere' : NAMESPACES.flatMap(({ name }) => (draw.chance(0.4) ? [name] : [])).toSorted()
+
+function stored(kept: Parameters<typeof writeDigestSecret>[0]): KubeObject {
+  const secret = writeDigestSecret(kept, { namespace: 'keyward-system', over: undefined }) as unknown as KubeObject
+  const creationTimestamp = '2026-11-20T12:00:00Z'
+  return { ...secret, metadata: { ...secret.metadata, uid: 's', resourceVersion: '1', creationTimestamp } }
 }
 
 /** What takes away is in force before the operator has looked at it. */
@@ -194,6 +205,14 @@ const PATHS = [
   ...['/workspaces', '/workspaces?id=eu-1', '/workspaces/eu-1', '/workspaces/us-1', '/workspaces/globex-web-eu'],
   ...['/things/../me', '/things//', '/%74hings', '/things?a=b', '/things?_method=DELETE', '/workspaces/none', '/'],
 ]
+/** Of the namespaces that most keys are bound to. */
+const INSIDE = [
+  '/workspaces',
+  '/workspaces?id=eu-1',
+  '/workspaces/eu-1',
+  '/workspaces/us-1',
+  '/workspaces/acme-shop-eu',
+]
 const FIELDS = [
   ['accept', '*/*'],
   ['x-http-method-override', 'DELETE'],
@@ -207,7 +226,7 @@ export const randomRequest = (draw: Draw): RandomRequest => ({
   host: draw.chance(0.8)
     ? 'api.test'
     : draw.pick(['b.test', 'c.test', 'staging.test', 'one.wild.test', 'deep.wild.test', 'API.test:443', 'no.test', '']),
-  target: draw.pick(PATHS),
+  target: draw.pick(draw.chance(0.35) ? INSIDE : PATHS),
   headers: FIELDS.filter(() => draw.chance(0.03)).flat(),
   address: draw.chance(0.2) ? undefined : draw.pick(['203.0.113.7', '203.0.113.9', '198.51.100.1']),
 })
