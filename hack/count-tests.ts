@@ -1,23 +1,39 @@
-/** Reads vitest's JSON reports and prints the plain closing line that CI reads; fails where a report tells of no test. */
-import { readFileSync } from 'node:fs'
+/** Says what failed, what passed at the second try only, and the plain closing line that CI reads; fails where a project ran no test. */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { readReport, type TestFile, type TestOutcome } from './test-report.ts'
 
-type Report = {
-  readonly numPassedTests: number
-  readonly numFailedTests: number
-  readonly numPendingTests: number
-  readonly success: boolean
+const [folder = '', ...projects] = process.argv.slice(2)
+
+const failuresOf = (files: readonly TestFile[]): readonly string[] =>
+  files.flatMap(({ name, tests }) => tests.filter(isFailed).map((test) => `${name}: ${test.name}: ${test.why}`))
+
+const isFailed = ({ status }: TestOutcome): boolean => status === 'failed'
+
+const count = (tests: readonly TestOutcome[], status: string): number =>
+  tests.filter((test) => test.status === status).length
+
+/** An error outside of any test fails vitest and no test. */
+function failedOutside(run: string, files: readonly TestFile[]): boolean {
+  return existsSync(join(folder, `${run}.failed`)) && !files.some((file) => file.failed)
 }
 
-const reports = process.argv.slice(2).map((file) => JSON.parse(readFileSync(file, 'utf8') || '{}') as Partial<Report>)
-
 let [passed, failed, skipped] = [0, 0, 0]
-for (const report of reports) {
-  const { numPassedTests = 0, numFailedTests = 0, numPendingTests = 0, success = false } = report
-  // a file that could not even be loaded fails the run without failing a test
-  const lost = (!success && numFailedTests === 0) || numPassedTests + numFailedTests === 0 ? 1 : 0
-  passed += numPassedTests
-  failed += numFailedTests + lost
-  skipped += numPendingTests
+for (const project of projects) {
+  const first = readReport(join(folder, `${project}.json`))
+  const second = readReport(join(folder, `${project}.again.json`))
+  const again = new Map(second.map((file) => [file.name, file]))
+  const last = first.map((file) => again.get(file.name) ?? file)
+  const tests = last.flatMap((file) => file.tests)
+  const unlucky = first.filter(({ name }) => again.get(name)?.failed === false)
+  for (const line of failuresOf(unlucky)) console.log(`passed at the second try only: ${line}`)
+  for (const line of failuresOf(last)) console.log(`failed: ${line}`)
+  const outside = failedOutside(project, first) || failedOutside(`${project}.again`, second)
+  if (tests.length === 0) console.log(`failed: project ${project} told of no test`)
+  else if (outside) console.log(`failed: project ${project}: an error outside of any test, see above`)
+  passed += count(tests, 'passed')
+  failed += count(tests, 'failed') + (tests.length === 0 || outside ? 1 : 0)
+  skipped += count(tests, 'skipped') + count(tests, 'pending') + count(tests, 'todo')
 }
 console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
 process.exitCode = passed > 0 && failed === 0 ? 0 : 1
