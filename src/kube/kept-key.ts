@@ -3,9 +3,9 @@ import { type CapInForce, capInForce } from '../core/cap.ts'
 import type { Digest, KeyId } from '../core/credential.ts'
 import { type Words, wordsOf } from '../resources/granted-key.ts'
 import type { KeySecret, PreviousDigest } from '../resources/key-secret.ts'
+import { once } from '../runtime/once.ts'
 import { readDigestSecret } from './digest-secret.ts'
 import type { KubeObject } from './objects.ts'
-import { once } from './once.ts'
 import { ownText } from './own-text.ts'
 
 /** A digest Secret that can be read, with the spec that was granted, in one object: `secretOf` takes it apart again. */

@@ -1,7 +1,7 @@
 /** A look at one key: what the API server says of it now, and what is kept of it, as the reconciler wants to know it. */
 import { NOTHING_HELD } from '../core/cap.ts'
 import type { KeyId } from '../core/credential.ts'
-import { isHandedOver } from '../core/version.ts'
+import { isHandedOver, versionDue } from '../core/version.ts'
 import type {
   AutomaticRecipient,
   Held,
@@ -17,7 +17,7 @@ import { get } from './calls.ts'
 import { type Claim, mayPrecedeRegeneration } from './claims.ts'
 import type { KubeClient } from './client.ts'
 import { type DigestRead, digestSecretName } from './digest-secret.ts'
-import type { DigestWrites } from './digest-writes.ts'
+import { type DigestWrites, takenOver } from './digest-writes.ts'
 import { type KeyCaches, type KeyRef, nameOf } from './key-caches.ts'
 import { API_KEYS, type KubeObject } from './objects.ts'
 import { freshKeyId, type ObservedKey, observedKey } from './observed-key.ts'
@@ -39,6 +39,9 @@ export type KeyLookParts = {
 
 /** What writes are made over; kept until the next look. */
 export type SeenKey = SeenRecipients & { readonly uid: string; readonly resourceVersion: string }
+
+/** Somebody who writes faster than people are asked is not waited for; the key comes again after a pause. */
+const LOOKS_AT_MOST = 5
 
 const NOTHING_TAKEN: Taken = { keyId: undefined, digest: undefined }
 const NO_CLAIMS: readonly Claim[] = []
@@ -103,7 +106,7 @@ export function makeKeyLook({ client, caches, writes, recipients, people, ...par
       name: claim.object.metadata.name,
       version: claim.version,
       // the one before that which is due now
-      dueWhenMade: isOfBefore(claim, object) ? regenerate + about.rotations : undefined,
+      dueWhenMade: isOfBefore(claim, object) ? versionDue(regenerate, about.rotations) - 1 : undefined,
       ...about.claimant,
       objection: objectionTo(claim, object),
       delivered: undefined,
@@ -114,11 +117,11 @@ export function makeKeyLook({ client, caches, writes, recipients, people, ...par
   const behindOf = async (ref: KeyRef, observed: ObservedKey, reported: Reported): Promise<Behind> => {
     const { object } = observed
     const { uid, apiKey } = observed.declared
-    for (;;) {
+    for (let looks = 0; looks < LOOKS_AT_MOST; looks++) {
       const read = kept(uid, reported)
       const value = read?.read.ok === true ? read.read.value : undefined
       const { current, rotations = 0 } = value?.secret ?? {}
-      const due = 1 + apiKey.spec.regenerate + rotations
+      const due = versionDue(apiKey.spec.regenerate, rotations)
       const isDue = !isHandedOver(current) || (current?.version ?? 0) < due
       const mayWin = (claim: Claim): boolean =>
         isDue &&
@@ -128,6 +131,7 @@ export function makeKeyLook({ client, caches, writes, recipients, people, ...par
       const behind = await lookBehind(people, looking)
       if (kept(uid, reported)?.object.resourceVersion === read?.object.resourceVersion) return behind
     }
+    throw takenOver()
   }
 
   /** Asked of the recipient itself; only of a version that was begun and not confirmed. */

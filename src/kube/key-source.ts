@@ -7,9 +7,9 @@ import { type InForce, makeKeyView } from '../enforce/key-view.ts'
 import { type Declared, grantedKeys } from '../resources/granted-key.ts'
 import { recordOf } from '../resources/key-record.ts'
 import { secretInForce } from '../resources/secret-in-force.ts'
+import { once } from '../runtime/once.ts'
 import { makeByUid } from './by-uid.ts'
 import { type DeclaredKey, hold, type KeptKey, secretOf, type Unreadable } from './kept-key.ts'
-import { once } from './once.ts'
 import { inOneLine, type SetAside } from './set-aside.ts'
 
 export type KeySourceParts = {

@@ -88,6 +88,8 @@ export type Standing<T> = Holder & {
 
 type Readable<T> = Pick<Said<T>, 'uid' | 'createdAt' | 'read'>
 
+export type LastReadable<T> = ReturnType<typeof lastReadable<T>>
+
 /** Objects as they could be read last: an edit that can't be read leaves what was before. */
 export function lastReadable<T>() {
   const last = new Map<string, { readonly uid: string; readonly value: T }>()
@@ -101,6 +103,8 @@ export function lastReadable<T>() {
   }
 
   return {
+    of: (key: string): T | undefined => last.get(key)?.value,
+    all: (): readonly T[] => [...last.values()].map(({ value }) => value),
     /** Told of every change. */
     remember: (key: string, now: Readable<T> | undefined): void => {
       if (now?.read.kind === 'read') last.set(key, { uid: now.uid, value: now.read.value })
@@ -111,7 +115,7 @@ export function lastReadable<T>() {
 }
 
 const changedIn =
-  <T>(last: Pick<ReturnType<typeof lastReadable<T>>, 'remember'>): PolicyInForce<T, unknown>['changed'] =>
+  <T>(last: Pick<LastReadable<T>, 'remember'>): PolicyInForce<T, unknown>['changed'] =>
   (key, now, before) => {
     last.remember(key, now)
     return !sameSaid(now, before)

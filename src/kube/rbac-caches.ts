@@ -12,9 +12,9 @@ import {
   subjectKey,
   subjectKeys,
 } from '../resources/rights.ts'
+import { once } from '../runtime/once.ts'
 import type { KubeClient } from './client.ts'
 import { CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, type Resource, SERVICE_ACCOUNTS } from './objects.ts'
-import { once } from './once.ts'
 import { makeReading } from './reading.ts'
 import type { Reflector, ReflectorParts, reflect } from './reflector.ts'
 import { toMend } from './watch-trouble.ts'

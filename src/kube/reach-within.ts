@@ -3,6 +3,7 @@ import type { NamespaceType, AccessNamespace as Place } from '../core/namespace.
 import type { Permission } from '../core/permission.ts'
 import { sameJson } from '../resources/same-json.ts'
 import type { WithinRoute } from '../resources/within-routes.ts'
+import { type LastReadable, lastReadable } from './policy-in-force.ts'
 import type { PolicyStatuses, Seen, SeenApi } from './policy-status.ts'
 
 export type ReachWithin = {
@@ -24,29 +25,38 @@ const NOTHING: ReadonlyMap<Permission, readonly string[]> = new Map()
  * nobody, and asked about all the same.
  */
 export function makeReachWithin(): ReachWithin {
-  const places = keepReadable<Pick<Place, 'name' | 'type' | 'parent'>>()
-  const routes = keepReadable<readonly WithinRoute[]>()
+  const places = lastReadable<Place>()
+  const apis = lastReadable<SeenApi>()
   let revision = 0
   let compiled: Compiled | undefined
 
   const current = (): Compiled => {
-    compiled ??= compile([...places.all()], [...routes.all()].flat())
+    compiled ??= compile(
+      places.all(),
+      apis.all().flatMap(({ within }) => within),
+    )
     return compiled
   }
-  const changed = (isOther: boolean): void => {
-    if (!isOther) return
+
+  /** @param counts what of it may change an answer */
+  const remember = <T>(last: LastReadable<T>, counts: (value: T) => unknown, { key, now }: News<T>): void => {
+    const counted = (value: T | undefined) => value && counts(value)
+    const before = counted(last.of(key))
+    last.remember(key, now)
+    if (sameJson(before, counted(last.of(key)))) return
     revision += 1
     compiled = undefined
   }
 
   return {
-    remember: (kind, key, now) => {
+    remember: (kind, key, seen) => {
       if (kind === 'AccessNamespace') {
-        const seen = now as Seen<Place> | undefined
-        changed(places.remember(key, seen, ({ name, type, parent }) => ({ name, type, parent })))
+        const now = seen as Seen<Place> | undefined
+        remember(places, ({ type, parent }) => ({ type, parent }), { key, now })
       }
       if (kind === 'ProtectedApi') {
-        changed(routes.remember(key, now as Seen<SeenApi> | undefined, ({ within }) => within))
+        const now = seen as Seen<SeenApi> | undefined
+        remember(apis, ({ within }) => within, { key, now })
       }
     },
     revision: () => revision,
@@ -64,22 +74,7 @@ export function makeReachWithin(): ReachWithin {
   }
 }
 
-/** @returns of `remember`: whether it is another value now */
-function keepReadable<Kept>() {
-  const known = new Map<string, { readonly uid: string; readonly value: Kept }>()
-  return {
-    all: () => Iterator.from(known.values()).map(({ value }) => value),
-    remember: <T>(key: string, now: Seen<T> | undefined, take: (value: T) => Kept): boolean => {
-      const before = known.get(key)
-      if (now?.read.kind === 'read') {
-        const value = take(now.read.value)
-        known.set(key, { uid: now.uid, value })
-        return !sameJson(value, before?.value)
-      }
-      return before !== undefined && now?.uid !== before.uid && known.delete(key)
-    },
-  }
-}
+type News<T> = { readonly key: string; readonly now: Seen<T> | undefined }
 
 type Compiled = {
   readonly typeOf: ReadonlyMap<string, NamespaceType>

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { flagOf, variableOf } from '../runtime/config.ts'
-import { holdsAuthorities } from '../runtime/tls-files.ts'
+import { readAuthorities } from '../runtime/tls-files.ts'
 import { parseRedisUrl, type RedisAddress, type RedisPlace, withoutLogin } from './address.ts'
 import { Password } from './password.ts'
 import { type RedisTls, readRedisTls } from './redis-tls.ts'
@@ -134,9 +134,13 @@ function tlsOf(given: RedisOptionValues, address: RedisAddress, problems: string
 }
 
 function fileProblem(option: string, path: string): string | undefined {
+  if (option === 'redisCa') {
+    const read = readAuthorities(path)
+    return read.ok ? undefined : read.problem
+  }
   try {
-    const bytes = readFileSync(path)
-    return option !== 'redisCa' || holdsAuthorities(bytes) ? undefined : 'does not hold certificates in PEM form only'
+    readFileSync(path)
+    return undefined
   } catch (cause) {
     return `can't be read (${codeOf(cause)})`
   }

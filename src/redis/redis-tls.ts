@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { type ConnectionOptions, createSecureContext, type SecureContext } from 'node:tls'
 import { Trouble } from '../core/trouble.ts'
-import { holdsAuthorities } from '../runtime/tls-files.ts'
+import { readAuthorities } from '../runtime/tls-files.ts'
 
 /** Paths; where there is no ca, the system's authorities count. */
 export type RedisTls = {
@@ -15,11 +15,12 @@ const contents = (path: string | undefined): Buffer | undefined => (path === und
 
 /** What the files hold now; throws where they can't be read or don't fit together. */
 export function readRedisTls({ ca, cert, key }: RedisTls): SecureContext {
-  const [authority, certificate, own] = [contents(ca), contents(cert), contents(key)]
-  if (authority !== undefined && !holdsAuthorities(authority)) throw new Error('not only certificates')
+  const [certificate, own] = [contents(cert), contents(key)]
+  const authorities = ca === undefined ? undefined : readAuthorities(ca)
+  if (authorities?.ok === false) throw new Error(authorities.problem)
   return createSecureContext({
     minVersion: 'TLSv1.2',
-    ...(authority && { ca: authority }),
+    ...(authorities && { ca: authorities.ca }),
     ...(certificate && { cert: certificate }),
     ...(own && { key: own }),
   })

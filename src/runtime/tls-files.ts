@@ -1,6 +1,6 @@
 /** A certificate, its key and the CA of clients, read from files that may change at any moment, and all that can be wrong with them. */
 import { createPrivateKey, X509Certificate } from 'node:crypto'
-import { readFileSync, statSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
 
 /** Paths, by the names of the options. */
@@ -75,12 +75,16 @@ function authoritiesIn(bytes: Buffer): readonly X509Certificate[] {
   return found
 }
 
-/** Whether it is a CA's file. Node takes any bytes for one: without a certificate in them it is one that trusts nobody. */
-export function holdsAuthorities(bytes: Buffer): boolean {
+type ReadAuthorities = { readonly ok: true; readonly ca: Buffer } | { readonly ok: false; readonly problem: string }
+
+/** A CA's file. Node takes any bytes for one: without a certificate in them it is one that trusts nobody. */
+export function readAuthorities(path: string): ReadAuthorities {
   try {
-    return authoritiesIn(bytes).length > 0
-  } catch {
-    return false
+    const ca = readFileSync(path)
+    authoritiesIn(ca)
+    return { ok: true, ca }
+  } catch (error) {
+    return { ok: false, problem: wordsOf('clientCa', error) }
   }
 }
 
@@ -104,14 +108,4 @@ const WANTED = {
 function wordsOf(option: keyof TlsPaths, error: unknown): string {
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
   return /^E[A-Z]+$/.test(code) ? `can't be read (${code})` : WANTED[option]
-}
-
-/** Changes whenever one of the files was written, replaced, or swapped behind a link. */
-export function signatureOf({ tlsCert, tlsKey, clientCa }: TlsPaths): string {
-  return [tlsCert, tlsKey, clientCa]
-    .map((path) => {
-      const about = path === undefined ? undefined : statSync(path, { bigint: true, throwIfNoEntry: false })
-      return about && `${about.dev}:${about.ino}:${about.size}:${about.mtimeNs}:${about.ctimeNs}`
-    })
-    .join(' ')
 }

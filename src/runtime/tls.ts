@@ -1,6 +1,7 @@
 /** TLS of servers: TLS 1.2 and later, client certificates where a CA is named, exchanged while connections go on. */
 import type { SecureContextOptions } from 'node:tls'
-import { readTls, signatureOf, type TlsMaterial, type TlsPaths, type TlsProblem } from './tls-files.ts'
+import { lookAtFiles } from './file-look.ts'
+import { readTls, type TlsMaterial, type TlsPaths, type TlsProblem } from './tls-files.ts'
 
 /** For `https.createServer`, `http2.createSecureServer` and `setSecureContext`. */
 export type TlsOptions = {
@@ -31,23 +32,16 @@ export type TlsNews = {
   readonly refused: (problems: readonly TlsProblem[]) => void
 }
 
-/** Looked at instead of watched: a Secret's files are links to links, which are swapped. */
-const LOOK_EVERY_MS = 500
-
 /** undefined: no TLS is asked for. The files were found good before; that they aren't any more is a problem again. */
 export function openTls(paths: TlsPaths, news: TlsNews): WatchedTls | readonly TlsProblem[] | undefined {
   if (paths.tlsCert === undefined) return undefined
-  let signature = signatureOf(paths)
   const first = readTls(paths)
   if (!first.ok) return first.problems
   let material = first.material
   const appliers: ((options: TlsOptions) => void)[] = []
 
-  const look = (): void => {
-    const now = signatureOf(paths)
-    if (now === signature) return
-    // of two files that are exchanged one after the other, the second changes this once more
-    signature = now
+  const files = [paths.tlsCert, paths.tlsKey, paths.clientCa].filter((path) => path !== undefined)
+  const stop = lookAtFiles(files, () => {
     const read = readTls(paths)
     if (!read.ok) news.refused(read.problems)
     else if (!isSame(read.material, material)) {
@@ -55,20 +49,13 @@ export function openTls(paths: TlsPaths, news: TlsNews): WatchedTls | readonly T
       for (const apply of appliers) apply(optionsOf(material))
       news.changed(material.expiresAt)
     }
-  }
+  })
 
-  const timer = setInterval(() => {
-    try {
-      look()
-    } catch {
-      // a folder that can't be looked into for a moment: what was in force goes on, and the next look follows
-    }
-  }, LOOK_EVERY_MS).unref()
   return {
     options: () => optionsOf(material),
     onChange: (apply) => appliers.push(apply),
     expiresAt: () => material.expiresAt,
-    stop: () => clearInterval(timer),
+    stop,
   }
 }
 

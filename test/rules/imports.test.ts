@@ -82,11 +82,12 @@ const CLOSED_TO_PACKAGES: Readonly<Record<string, RegExp>> = {
 const ADAPTERS = ['kube', 'redis', 'folder']
 /** What the operator says that it needs from a cluster, as types. */
 const OPERATORS_PORTS = /^operator\/(key-port|world|claims|plan)\.ts$/
-const EXCEPTIONS: readonly { readonly from: string; readonly to: RegExp }[] = [
+const EXCEPTIONS: readonly { readonly from: string; readonly to: RegExp; readonly typesOnly?: true }[] = [
   { from: 'cli/verify.ts', to: /^folder\/manifests\.ts$/ },
   { from: 'operator/run.ts', to: /^webhook\// },
   { from: 'operator/admission.ts', to: /^(webhook|kube)\// },
-  { from: 'operator/capping.ts', to: /^(webhook|kube)\// },
+  { from: 'operator/capping.ts', to: /^webhook\// },
+  { from: 'operator/capping.ts', to: /^kube\//, typesOnly: true },
   { from: 'standalone/run.ts', to: /./ },
   // the listeners' half of the wiring of standalone
   { from: 'standalone/listeners.ts', to: /^(authz|sidecar)\// },
@@ -95,9 +96,12 @@ const EXCEPTIONS: readonly { readonly from: string; readonly to: RegExp }[] = [
   { from: 'main.ts', to: /^(core|runtime|cli|folder)\/|\/run\.ts$/ },
 ]
 
+const excepts = ({ from, to, typesOnly }: (typeof EXCEPTIONS)[number], source: Source, wanted: Import): boolean =>
+  from === source.path && to.test(wanted.from) && (typesOnly === undefined || wanted.typeOnly)
+
 function mayImport(source: Source, wanted: Import): boolean {
   if (!wanted.local) return CLOSED_TO_PACKAGES[source.folder]?.test(wanted.from) ?? true
-  if (EXCEPTIONS.some(({ from, to }) => from === source.path && to.test(wanted.from))) return true
+  if (EXCEPTIONS.some((exception) => excepts(exception, source, wanted))) return true
   const folder = dirname(wanted.from)
   if (source.folder !== '' && folder === source.folder) return basename(wanted.from) !== 'run.ts'
   if (source.folder === 'kube' && wanted.typeOnly && OPERATORS_PORTS.test(wanted.from)) return true
