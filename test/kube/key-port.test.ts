@@ -9,7 +9,7 @@ import type { ApiKeyStatus } from '../../src/resources/key-status.ts'
 import { aRun, once, REF } from '../operator/crash-scenarios.ts'
 import { aKeyId, anApiKey, aSecret, aVersion, HOUR, IMPORTED, NOON, NOT_ARRIVED, WORKLOAD } from '../operator/make.ts'
 import { type FakeClusterHome, fakeClusterHome } from '../support/fake-cluster-home.ts'
-import { MAKER } from '../support/fake-people.ts'
+import { MAKER, trustedPeople } from '../support/fake-people.ts'
 
 const KEY = '/apis/keyward.dev/v1alpha1/namespaces/default/apikeys/main'
 const CLAIMS = '/apis/keyward.dev/v1alpha1/namespaces/default/apikeyclaims'
@@ -98,6 +98,30 @@ describe('what is granted', () => {
     await once(run)
     expect(await grantedOf(home)).toMatchObject({ generation: 1 })
   })
+})
+
+test('a digest Secret that is written whenever its people are asked is not waited for: the key comes again later', async () => {
+  let [isWriting, asked] = [false, 0]
+  const home = await fakeClusterHome('everything', undefined, {
+    ...trustedPeople,
+    capOf: async (question) => {
+      if (isWriting) {
+        asked += 1
+        const { metadata } = await theDigestSecret(home)
+        await replaceObject(home, `${OWN}/${metadata.name}`, (object) => ({
+          ...object,
+          metadata: { ...object.metadata, annotations: { written: String(asked) } },
+        }))
+      }
+      return trustedPeople.capOf(question)
+    },
+  })
+  const run = aRun(home)
+  await home.declare(anApiKey(), 'uid-1')
+  await once(run)
+  isWriting = true
+  expect(await outcome(once(run))).toBe('taken_over')
+  expect(asked).toBe(5)
 })
 
 test('what is settled is not written again', async () => {
