@@ -1,4 +1,5 @@
-/** A list page by page. A page that fails is asked for again by itself: what was read before it is not read anew. */
+/** A list page by page, the next one asked for while one is read. A page that fails is asked for again by itself: what was read before it is not read anew. */
+import { setImmediate as onceSent } from 'node:timers/promises'
 import { Trouble } from '../core/trouble.ts'
 import { pause } from '../runtime/pause.ts'
 import { isGone } from './api-error.ts'
@@ -35,12 +36,16 @@ export function makePages({ ask, pageSize, onTrouble, jitter }: PagesParts): Pag
   }
 
   return async (take, signal) => {
-    let token = ''
-    do {
-      const page = await askOften(token, signal)
+    let page = await askOften('', signal)
+    while (page.token !== '') {
+      // the server works on the next one while this one is read
+      const next = askOften(page.token, signal)
+      next.catch(() => undefined)
+      await onceSent()
       take(page)
-      token = page.token
-    } while (token !== '')
+      page = await next
+    }
+    take(page)
     limit = Math.min(limit, pageSize)
   }
 }

@@ -5,12 +5,12 @@ import { measureAuthzScale } from '../support/authz-scale.ts'
 const KEYS = 100_000
 
 test('are all in force within 10 s of a start, in 300 MiB', async () => {
-  const { readyS, rssMiB, peakMiB, laterMiB, outcomes, keys } = await measureAuthzScale(KEYS)
+  const { readyS, bareS, rssMiB, peakMiB, laterMiB, outcomes, inForce } = await measureAuthzScale(KEYS)
   const memory = [rssMiB, peakMiB, laterMiB].map((mib) => Math.round(mib))
   process.stdout.write(
-    `authz, ${KEYS} digests: ready after ${readyS.toFixed(1)} s, ${memory[0]} MiB then, ${memory[1]} at most, ${memory[2]} later\n`,
+    `authz, ${KEYS} digests: ready after ${readyS.toFixed(1)} s (the bare lists: ${bareS.toFixed(1)} s), ${memory[0]} MiB then, ${memory[1]} at most, ${memory[2]} later\n`,
   )
-  expect(keys).toBe(KEYS)
+  expect(inForce).toBe(KEYS)
   expect(new Set(outcomes)).toEqual(new Set(['200']))
   expect(readyS).toBeLessThanOrEqual(10)
   expect(Math.max(rssMiB, laterMiB)).toBeLessThanOrEqual(300)

@@ -1,102 +1,66 @@
 /** Very many digests that are there before authz is: how soon it is ready, and how much memory it takes. */
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Cap } from '../../src/core/cap.ts'
-import { digestOf, formatDigest } from '../../src/core/credential.ts'
-import type { KeySecret } from '../../src/resources/key-secret.ts'
-import { startCluster } from './cluster.ts'
+import { type Cluster, startCluster } from './cluster.ts'
 import { startClusterAuthz } from './cluster-authz.ts'
-import { aMintedSecret, createApiKey, putNewSecret } from './granted-keys.ts'
-import { aCredential } from './make.ts'
+import { SECRETS_PATH } from './granted-keys.ts'
+import { storeManyKeys } from './stored-keys.ts'
 import { THINGS } from './things.ts'
+import { until } from './until.ts'
 
 export type AuthzScale = {
   readonly readyS: number
+  /** What the same lists take without anything being made of them, just before. */
+  readonly bareS: number
   /** When it is ready, the most there ever was until then, and half a minute later. */
   readonly rssMiB: number
   readonly peakMiB: number
   readonly laterMiB: number
   /** Of keys drawn from all of them. */
   readonly outcomes: readonly string[]
-  readonly keys: number | undefined
+  readonly inForce: number | undefined
 }
 
-const TEAMS = 20
 const SAMPLES = 50
-const AT_ONCE = 32
-
-const PERMISSIONS = [
-  ['thing:read'],
-  ['thing:read', 'thing:write', 'telemetry:write'],
-  ['thing:read', 'customer:read', 'license:manage'],
-]
-
-/** Keys are told apart in about everything that people tell them apart in; every second one is imported. */
-function specOf(n: number): Readonly<Record<string, unknown>> {
-  return {
-    displayName: `Integration of customer ${n}`,
-    accessNamespace: 'acme',
-    environment: 'production',
-    permissions: PERMISSIONS[n % PERMISSIONS.length],
-    rateLimit: { requests: 600 + (n % 7) * 100, per: '1m' },
-    ...(n % 5 === 0 && { expiresAt: `2027-0${1 + (n % 9)}-01T00:00:00Z` }),
-    ...(n % 11 === 0 && { allowedCIDRs: ['127.0.0.0/8', `203.0.${n % 256}.0/24`] }),
-  }
-}
-
-/** Most people hold all of it and no route reaches `within` with it; some have lost something, or hold it in some places. */
-function capOf(n: number): Cap {
-  const permissions = PERMISSIONS[n % PERMISSIONS.length] ?? []
-  const held = n % 50 === 0 ? permissions.slice(0, 1) : permissions
-  return { held, within: n % 20 === 0 ? { 'thing:read': [`place-${n % 400}`, `place-${n % 1000}`].sort() } : {} }
-}
+const API_KEYS_PATH = '/apis/keyward.dev/v1alpha1/apikeys'
 
 export async function measureAuthzScale(count: number): Promise<AuthzScale> {
   const cluster = await startCluster({ admission: 'none' })
-  for (const name of ['team', ...Array.from({ length: TEAMS }, (_, i) => `team-${i}`)]) {
-    await cluster.request('POST', '/api/v1/namespaces', { metadata: { name } })
-  }
+  await cluster.request('POST', '/api/v1/namespaces', { metadata: { name: 'team' } })
   await cluster.apply(THINGS)
-  const samples: string[] = []
-  let next = 0
-  const worker = async (): Promise<void> => {
-    for (let n = next++; n < count; n = next++) {
-      const key = await makeKey(n)
-      const isAsked = n % Math.ceil(count / SAMPLES) === 0 && !('allowedCIDRs' in specOf(n))
-      if (isAsked) samples.push(key)
-    }
-  }
-  const makeKey = async (n: number): Promise<string> => {
-    const name = `team-${n % TEAMS}/integration-${n}`
-    if (n % 2 === 0) {
-      const made = await createApiKey(cluster, name, specOf(n))
-      const { secret, key } = aMintedSecret(name, made.metadata.uid)
-      await putNewSecret(cluster, { secret, made, cap: capOf(n) })
-      return key
-    }
-    const credential = aCredential()
-    const { keyId, text } = credential
-    const digest = digestOf(credential)
-    const delivery = { digest: formatDigest(digest), keyId }
-    const made = await createApiKey(cluster, name, { ...specOf(n), delivery })
-    const { uid } = made.metadata
-    const now = Date.now()
-    const current = { version: 1, digest, issuedAt: now, claimedBy: 'import', claimedAt: now }
-    const secret: KeySecret = { keyId, uid, name, origin: 'imported', rotations: 0, current, previous: undefined }
-    await putNewSecret(cluster, { secret, made, cap: capOf(n) })
-    return text
-  }
-  await Promise.all(Array.from({ length: AT_ONCE }, worker))
+  const keys = await storeManyKeys(cluster, count)
+  const samples = keys.filter(({ fromAnywhere }, n) => fromAnywhere && n % Math.ceil(count / SAMPLES) === 0)
 
-  const authz = await startClusterAuthz(cluster, { ready: false, readyWithinMs: 60_000 })
+  await untilServed(cluster)
+  const bareAt = performance.now()
+  await Promise.all([API_KEYS_PATH, SECRETS_PATH].map((path) => listBare(cluster, path)))
+  const bareS = (performance.now() - bareAt) / 1000
   const startedAt = performance.now()
+  const authz = await startClusterAuthz(cluster, { ready: false, readyWithinMs: 60_000 })
   await authz.ready()
   const readyS = (performance.now() - startedAt) / 1000
   const [rssMiB, peakMiB] = [statusOf(authz.process.pid, 'VmRSS'), statusOf(authz.process.pid, 'VmHWM')]
-  const outcomes = await Promise.all(samples.map((key) => authz.outcome({ key })))
+  const outcomes = await Promise.all(samples.map(({ key }) => authz.outcome({ key })))
   await sleep(30_000)
   const laterMiB = statusOf(authz.process.pid, 'VmRSS')
-  return { readyS, rssMiB, peakMiB, laterMiB, outcomes, keys: await authz.metric('keyward_keys') }
+  return { readyS, bareS, rssMiB, peakMiB, laterMiB, outcomes, inForce: await authz.metric('keyward_keys') }
+}
+
+/** What was stored behind its back the API server has to read first. */
+const untilServed = (cluster: Cluster) =>
+  until('the API server has seen all of it', async () => {
+    const asked = performance.now()
+    await cluster.request('GET', `${API_KEYS_PATH}?limit=1`)
+    await cluster.request('GET', `${SECRETS_PATH}?limit=1`)
+    return performance.now() - asked < 500
+  })
+
+/** Page by page, as authz does. */
+async function listBare(cluster: Cluster, path: string): Promise<void> {
+  for (let token: string | undefined = ''; token !== undefined; ) {
+    const { body } = await cluster.request('GET', `${path}?limit=500${token && `&continue=${token}`}`)
+    token = (body as { readonly metadata: { readonly continue?: string } }).metadata.continue || undefined
+  }
 }
 
 /** The process may be below a helper that ends it with the tests. */

@@ -8,9 +8,13 @@ export type EtcdView = {
   readonly compact: () => Promise<void>
   /** Every key and value as stored now: `key NUL value LF`, one after the other. */
   readonly dump: () => Promise<Buffer>
+  /** Stores objects behind the API server's back, which learns of them as of any other's writing. */
+  readonly put: (stored: readonly Stored[]) => Promise<void>
   /** The bytes of etcd's files: what was stored before and since overwritten or deleted too, as far as nobody compacted it. */
   readonly files: () => Buffer
 }
+
+export type Stored = { readonly key: string; readonly value: object }
 
 type Range = {
   readonly header: { readonly revision: string }
@@ -42,6 +46,16 @@ export function etcdView(url: string, folder: string): EtcdView {
       const parts = kvs.flatMap(({ key, value = '' }) => [decoded(key), NUL, decoded(value), LF])
       return Buffer.concat(parts)
     },
+    put: async (stored) => {
+      let next = 0
+      // each by itself: an API server knows no two objects of one revision, as a transaction would make them
+      const work = async () => {
+        for (let one = stored[next++]; one !== undefined; one = stored[next++]) {
+          await call('/v3/kv/put', { key: encoded(one.key), value: encoded(JSON.stringify(one.value)) })
+        }
+      }
+      await Promise.all(Array.from({ length: PUTS_AT_ONCE }, work))
+    },
     files: () => {
       const names = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
       return Buffer.concat(names.map(({ parentPath, name }) => readFileSync(join(parentPath, name))))
@@ -49,6 +63,9 @@ export function etcdView(url: string, folder: string): EtcdView {
   }
 }
 
+const PUTS_AT_ONCE = 64
+
 const NUL = Buffer.from([0])
 const LF = Buffer.from('\n')
 const decoded = (text: string): Buffer => Buffer.from(text, 'base64')
+const encoded = (text: string): string => Buffer.from(text).toString('base64')

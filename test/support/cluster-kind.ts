@@ -54,7 +54,15 @@ export async function clusterOfKind({ kubeconfig, dir, deploy, answering }: Kind
   return {
     ...{ server, port: Number(port), caFile, kubeconfig, dir, kubectl: run, apply, request, serviceAccount },
     ...{ apiServer: control, etcd: control, controllers: control, stop, compact: notOurs, snapshot: notOurs },
-    ...{ restore: notOurs, etcdDump: notOurs, etcdFiles: notOurs, auditLog: notOurs, podEnv, admission },
+    ...{
+      restore: notOurs,
+      etcdDump: notOurs,
+      etcdPut: notOurs,
+      etcdFiles: notOurs,
+      auditLog: notOurs,
+      podEnv,
+      admission,
+    },
   }
 }
 

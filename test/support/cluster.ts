@@ -6,7 +6,7 @@ import { type Admission, startAdmission } from './admission.ts'
 import { strayed } from './audit.ts'
 import { type Admin, adminOf } from './cluster-admin.ts'
 import { type Control, control } from './cluster-control.ts'
-import { etcdView } from './cluster-etcd.ts'
+import { type EtcdView, etcdView } from './cluster-etcd.ts'
 import { clusterOfKind } from './cluster-kind.ts'
 import { POLICIES, WEBHOOKS, writeControlPlane } from './control-plane.ts'
 import { freePort, temporaryFolder } from './process.ts'
@@ -37,6 +37,8 @@ export type Cluster = Pick<Admin, 'kubectl' | 'apply' | 'request' | 'serviceAcco
   readonly restore: (path: string) => Promise<void>
   /** Every key and value as stored now. */
   readonly etcdDump: () => Promise<Buffer>
+  /** Stores objects behind the API server's back. */
+  readonly etcdPut: EtcdView['put']
   /** The bytes of etcd's files, with what was stored before and since overwritten or deleted. */
   readonly etcdFiles: () => Buffer
   /** A JSON line per request that the API server answered; with bodies for what may hold a secret, but for lists. */
@@ -113,7 +115,16 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   return {
     ...{ server: plane.server, port: api, caFile: plane.caFile, kubeconfig: plane.kubeconfig, dir },
     ...{ kubectl: admin.kubectl, apply: admin.apply, request: admin.request, serviceAccount: admin.serviceAccount },
-    ...{ apiServer, etcd, controllers, stop, compact: view.compact, etcdDump: view.dump, etcdFiles: view.files },
+    ...{
+      apiServer,
+      etcd,
+      controllers,
+      stop,
+      compact: view.compact,
+      etcdDump: view.dump,
+      etcdPut: view.put,
+      etcdFiles: view.files,
+    },
     ...{ podEnv, admission },
     snapshot: async (path) => {
       // as after a crash just now, which etcd starts from

@@ -60,7 +60,11 @@ export function aMintedSecret(name: string, uid: string): { readonly secret: Key
 }
 
 /** The people behind it hold what it asks for, everywhere, unless a cap is named. */
-function written(secret: KeySecret, { metadata, spec }: MadeKey, cap = aWholeCap(spec.permissions as string[])) {
+export function digestSecretOf(
+  secret: KeySecret,
+  { metadata, spec }: MadeKey,
+  cap = aWholeCap(spec.permissions as string[]),
+) {
   const granted = { generation: metadata.generation, spec, cap }
   return writeDigestSecret(
     { secret, granted, claimants: new Map(), handingTo: undefined },
@@ -71,14 +75,14 @@ function written(secret: KeySecret, { metadata, spec }: MadeKey, cap = aWholeCap
 type Written = { readonly secret: KeySecret; readonly made: MadeKey; readonly cap?: Cap | undefined }
 
 export const putNewSecret = (cluster: Requests, { secret, made, cap }: Written): Promise<unknown> =>
-  expectOk(cluster, 'POST', SECRETS_PATH, written(secret, made, cap))
+  expectOk(cluster, 'POST', SECRETS_PATH, digestSecretOf(secret, made, cap))
 
 /** Says that what the ApiKey asks for now is granted. */
 export async function putSecret(cluster: Requests, what: Written): Promise<void> {
   const { secret, made, cap } = what
   const path = `${SECRETS_PATH}/${digestSecretName(secret.keyId)}`
   const { status } = await cluster.request('GET', path)
-  if (status === 200) await expectOk(cluster, 'PUT', path, written(secret, made, cap))
+  if (status === 200) await expectOk(cluster, 'PUT', path, digestSecretOf(secret, made, cap))
   else await putNewSecret(cluster, what)
 }
 
