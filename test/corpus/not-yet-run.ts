@@ -71,6 +71,3 @@ export const NOT_YET_RUN: Readonly<Record<string, readonly string[]>> = {
   ],
   'the supply chain of releases': ['MISC-supply-typo'],
 }
-
-/** Raw requests are run against our own proxy, and through those of behind-proxies.ts; behind these they are still to come. */
-export const SURFACES_TO_COME = ['sidecar in a pod'] as const
