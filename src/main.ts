@@ -98,6 +98,7 @@ const program = new Command('keyward')
   .description('API keys for Kubernetes: declared as resources, handed over once, enforced everywhere')
   .version(version)
   .exitOverride()
+  .showHelpAfterError('keyward COMMAND --help says what it takes')
   // it repeats what it can't read
   .configureOutput({ writeOut: io.out, writeErr: (text) => io.err(printableLines(text)) })
 

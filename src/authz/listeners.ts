@@ -58,7 +58,7 @@ export function makeListeners(parts: ListenersParts): Listeners {
   let admin: Listening | undefined
   return {
     start: async () => {
-      admin = await listen(health({ metrics, missing }), at('metrics'))
+      admin = await listen(health({ metrics, missing, answered: notes.answered }), at('metrics'))
       started.push(await listen(http, at('check'), tls))
       started.push(await serveGrpc(grpc, at('grpc')))
       if (beside !== undefined) started.push(await beside())

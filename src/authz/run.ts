@@ -19,6 +19,7 @@ import { withUsableTls } from '../runtime/listening.ts'
 import { type Log, makeLog } from '../runtime/log.ts'
 import { type CountingMode, type Gauges, type Metrics, makeMetrics } from '../runtime/metrics.ts'
 import { makeNotes } from '../runtime/notes.ts'
+import { makeRecentChecks } from '../runtime/recent-checks.ts'
 import {
   complain,
   explained,
@@ -104,7 +105,7 @@ async function serve(parts: Serving): Promise<number> {
   const listeners = makeListeners({
     config,
     metrics,
-    notes: makeNotes({ metrics, log, nowMs }),
+    notes: makeNotes({ metrics, log, recent: makeRecentChecks(), nowMs }),
     index: following.index,
     limiter: limits.limiter,
     missing: () => (stop.aborted ? 'stopping' : following.missing()),

@@ -1,23 +1,27 @@
 /** A key made by questions and answers: whatever was not said as a flag is asked for, with what there is to choose from. */
 import { ENVIRONMENTS } from '../core/environment.ts'
+import { PERIOD } from '../resources/common.ts'
 import type { Cluster } from './cluster.ts'
 import { accessNamespaces, grantable, type Named } from './grantable.ts'
 import type { NewKeyFlags } from './new-key.ts'
+import { isNamespaceName } from './port-flags.ts'
 import { printable } from './printable.ts'
+import { Refused } from './refused.ts'
 import type { Person, Terminal } from './terminal.ts'
 
-export type Asked = { readonly name: string; readonly flags: NewKeyFlags }
+export type Asked = { readonly name: string; readonly namespace: string; readonly flags: NewKeyFlags }
 
 type Asking = { readonly cluster: Cluster; readonly terminal: Terminal; readonly person: Person }
 
 /** @param given what was said already */
 export async function askNewKey(
   asking: Asking,
-  given: { readonly name: string | undefined; readonly flags: NewKeyFlags },
+  given: { readonly name: string | undefined; readonly namespace: string | undefined; readonly flags: NewKeyFlags },
 ): Promise<Asked> {
   const { cluster, person, terminal } = asking
   const { flags } = given
   const name = given.name ?? (await named(asking))
+  const namespace = given.namespace ?? (await askNamespace(asking))
   const displayName = flags.displayName ?? (await optional(person, 'Name for people (empty: none): '))
   const accessNamespace =
     flags.accessNamespace ??
@@ -27,9 +31,9 @@ export async function askNewKey(
     (await chosen(asking, { title: 'Environment', from: ENVIRONMENTS.map((one) => ({ name: one, about: '' })) }))
   const permissions = flags.permissions ?? (await askPermissions(asking, accessNamespace))
   const expiring = flags.expiresAt !== undefined || flags.expiresIn !== undefined
-  const expiresIn = expiring ? flags.expiresIn : await optional(person, 'Expires in, such as 90d (empty: never): ')
+  const expiresIn = expiring ? flags.expiresIn : await askExpiry(asking)
   terminal.err('\n')
-  return { name, flags: { ...flags, displayName, accessNamespace, environment, permissions, expiresIn } }
+  return { name, namespace, flags: { ...flags, displayName, accessNamespace, environment, permissions, expiresIn } }
 }
 
 const NAME = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/
@@ -39,6 +43,36 @@ async function named({ person, terminal }: Asking): Promise<string> {
     const name = (await person.ask('Name of the key, such as main-website: ')).trim()
     if (NAME.test(name) && name.length <= 253) return name
     terminal.err('lower-case letters, digits, - and . only, beginning and ending with a letter or digit\n')
+  }
+}
+
+async function askExpiry({ person, terminal }: Asking): Promise<string | undefined> {
+  for (;;) {
+    const period = await optional(person, 'Expires in, such as 90d (empty: never): ')
+    if (period === undefined || PERIOD.test(period)) return period
+    terminal.err('a number of s, m, h or d, such as 90d\n')
+  }
+}
+
+/** The Kubernetes one; that of the context where nothing is answered. */
+async function askNamespace({ cluster, person, terminal }: Asking): Promise<string> {
+  const question = `Kubernetes namespace (empty: ${printable(cluster.namespace)}): `
+  for (;;) {
+    const namespace = (await optional(person, question)) ?? cluster.namespace
+    if (!isNamespaceName(namespace)) {
+      terminal.err('lower-case letters, digits and - only, at most 63, beginning and ending with a letter or digit\n')
+    } else if (await isThere(cluster, namespace)) return namespace
+    else terminal.err(`there is no Kubernetes namespace ${namespace}\n`)
+  }
+}
+
+/** Who may not look at it may still make keys in it. */
+async function isThere(cluster: Cluster, name: string): Promise<boolean> {
+  try {
+    return (await cluster.get('namespaces', { namespace: '', name })) !== undefined
+  } catch (error) {
+    if (error instanceof Refused && error.status === 403) return true
+    throw error
   }
 }
 

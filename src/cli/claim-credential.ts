@@ -165,9 +165,13 @@ const lost = (waiting: Waiting): Stop =>
     `the claim ${waiting.claim.metadata.name} was deleted by somebody else while it waited. Try: ${again(waiting)}; where that says AlreadyClaimed: ${anew(waiting)}`,
   )
 
+const somebodyWasFaster = ({ terminal, wanted: { name, namespace } }: Waiting): string =>
+  `somebody else claimed it first (${terminal.self} get ${name} -n ${namespace} says who; a standalone with --new-keys does, and writes it there)`
+
 /** What to do about a denial, by its reason. */
 const REMEDIES: Readonly<Record<string, (waiting: Waiting) => string>> = {
-  AlreadyClaimed: (waiting) => `a credential is handed over once. For a new one: ${anew(waiting)}`,
+  AlreadyClaimed: (waiting) =>
+    `${waiting.wanted.isNew ? somebodyWasFaster(waiting) : 'a credential is handed over once'}. For a new one: ${anew(waiting)}`,
   KeyInactive: ({ terminal, wanted: { name, namespace } }) =>
     `${terminal.self} resume ${name} -n ${namespace}, unless it is revoked`,
   KeyExpired: () => 'an expired key stays expired: create another one',
@@ -184,6 +188,6 @@ function denied(waiting: Waiting, { status }: Stored): Stop {
     return new Stop('the claim is finished, and there is nothing in it: its status was tampered with')
   const remedy = REMEDIES[denial.reason]?.(waiting)
   return new Stop(
-    `the claim was denied (${printable(denial.reason)}): ${printable(denial.message)}${remedy === undefined ? '' : `\n  ${remedy}`}`,
+    `the claim was denied (${printable(denial.reason)}): ${printable(denial.message)}${remedy === undefined ? '' : `\n${remedy}`}`,
   )
 }

@@ -32,6 +32,7 @@ export const READ_KINDS = [
   'protectedapis',
   'namespaces',
   'events',
+  'pods',
 ] as const
 export type ReadKind = (typeof READ_KINDS)[number]
 
@@ -66,6 +67,12 @@ export type Policy = {
   readonly problems: readonly string[]
 }
 
+/** A port of a pod. */
+export type PodPort = Ref & { readonly port: number }
+
+/** What a process answered that we asked, whatever it is; a body that is no JSON is undefined. */
+export type Heard = { readonly status: number; readonly body: unknown }
+
 export type Cluster = {
   /** The Kubernetes namespace that goes with the context. */
   readonly namespace: string
@@ -89,6 +96,8 @@ export type Cluster = {
   readonly mayGrant: (grant: Grant) => Promise<boolean>
   /** Of a Kubernetes namespace, and cluster-wide. */
   readonly rules: (namespace: string) => Promise<readonly Rule[]>
+  /** Asks a pod through the API server, which refuses by itself what one may not ask, or can't reach. */
+  readonly throughPod: (pod: PodPort, path: string) => Promise<Heard>
   /** ProtectedApis and AccessNamespaces that were listed, read as enforcement reads them. */
   readonly policyOf: (apis: readonly Stored[], namespaces: readonly Stored[]) => Policy
   readonly close: () => Promise<void>

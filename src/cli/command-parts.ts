@@ -1,7 +1,7 @@
 /** What the commands on a cluster share: kubectl's own flags, and how each of them begins and ends. */
 import { type Command, Option } from 'commander'
 import type { Cluster } from './cluster.ts'
-import { ending } from './ending.ts'
+import { ending, isUnread } from './ending.ts'
 import { type ClusterFlags, type Opening, openingOf, timeOf } from './port-flags.ts'
 import { wrongly } from './refused.ts'
 import type { Terminal } from './terminal.ts'
@@ -49,8 +49,8 @@ export function timeoutOf({ timeout }: Flags): number {
   return timeoutMs
 }
 
-/** Where a command is carried out. */
-export type At = { readonly namespace: string }
+/** Where a command is carried out; a person who is asked may still choose another Kubernetes namespace. */
+export type At = { namespace: string }
 
 /** Opens the cluster, does it, and says why not; 0, 1 or 2. */
 export function attempt(
@@ -83,6 +83,7 @@ export async function unlessEnded(
   try {
     exit(await act())
   } catch (error) {
+    if (isUnread(error)) return exit(1)
     const { words, code } = await ending(error, { ...at, self: terminal.self })
     terminal.err(`${terminal.self} ${name}: ${words}\n`)
     exit(code)

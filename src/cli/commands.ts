@@ -11,8 +11,10 @@ import {
   output,
   timeout,
   timeoutOf,
+  unlessEnded,
 } from './command-parts.ts'
-import { addExplain, type FolderLook } from './explain-command.ts'
+import { addExplain } from './explain-command.ts'
+import type { FolderLook } from './explain-flags.ts'
 import type { ShownForm } from './hand-out.ts'
 import type { Act } from './key-state.ts'
 import type { ListForm } from './list-keys.ts'
@@ -27,6 +29,7 @@ const handingOver = (command: Command): Command =>
     .addOption(timeout())
 
 export function addKeyCommands(program: Command, parts: KeyCommandParts & { readonly look: FolderLook }): void {
+  program.name(parts.terminal.self)
   addCreate(program, parts)
   addLooking(program, parts)
   addClaiming(program, parts)
@@ -75,8 +78,11 @@ function addCreate(program: Command, parts: KeyCommandParts): void {
           cluster,
           {
             ...handOverOf(flags),
-            ...at,
             name,
+            namespace: flags.namespace,
+            placed: (namespace) => {
+              at.namespace = namespace
+            },
             flags: flags as NewKeyFlags,
             dryRun: isDryRun(flags),
             wait: flags.wait !== false,
@@ -192,35 +198,44 @@ function addAct(
   )
 }
 
-function addCompletion(program: Command, { terminal, open, exit }: KeyCommandParts): void {
+function addCompletion(program: Command, parts: KeyCommandParts): void {
+  const { terminal, open } = parts
   program
     .command('completion')
     .description('what a shell needs to complete these commands; source <(keyward completion bash)')
     .addArgument(new Argument('<shell>', 'bash, zsh or fish').choices(['bash', 'zsh', 'fish']))
-    .action(async (shell: 'bash' | 'zsh' | 'fish') => {
-      const { completionScript } = await import('./completion-scripts.ts')
-      await terminal.out(completionScript(shell))
-    })
+    .action((shell: 'bash' | 'zsh' | 'fish') =>
+      unlessEnded('completion', parts, NOWHERE, async () => {
+        const { completionScript } = await import('./completion-scripts.ts')
+        await terminal.out(completionScript(shell))
+        return 0
+      }),
+    )
   program
     .command('__complete', { hidden: true })
     .argument('[words...]')
     .helpOption(false)
-    .action(async (words: readonly string[]) => {
-      const { complete, completionText } = await import('./completion.ts')
-      const opened = async (said: Readonly<Record<string, string>>) => {
-        const opening = openingOf({
-          ...said,
-          requestTimeout: COMPLETE_WITHIN,
-          asGroup: said.asGroup === undefined ? [] : [said.asGroup],
-        })
-        if (!opening.ok) throw wrongly(opening.problem)
-        return open(opening.value)
-      }
-      const found = await complete(words, { program, open: opened, nowMs: terminal.clock.nowMs() })
-      await terminal.out(completionText(found))
-      exit(0)
-    })
+    .action((words: readonly string[]) =>
+      unlessEnded('__complete', parts, NOWHERE, async () => {
+        const { complete, completionText } = await import('./completion.ts')
+        const opened = async (said: Readonly<Record<string, string>>) => {
+          const opening = openingOf({
+            ...said,
+            requestTimeout: COMPLETE_WITHIN,
+            asGroup: said.asGroup === undefined ? [] : [said.asGroup],
+          })
+          if (!opening.ok) throw wrongly(opening.problem)
+          return open(opening.value)
+        }
+        const found = await complete(words, { program, open: opened, nowMs: terminal.clock.nowMs() })
+        await terminal.out(completionText(found))
+        return 0
+      }),
+    )
 }
+
+/** They are about no Kubernetes namespace. */
+const NOWHERE = { namespace: '' }
 
 /** Nobody waits longer for a Tab. */
 const COMPLETE_WITHIN = '3s'

@@ -50,25 +50,23 @@ _keyward() {
       *) line=\${line//:/\\\\:}; found+=("\${line/$'\\t'/:}") ;;
     esac
   done < <(keyward __complete "\${(@)words[2,CURRENT]}" 2>/dev/null)
-  if ((directive == 0)); then _files; return; fi
+  if ((directive == 0)); then compset -P '--[a-z-]##='; _files; return; fi
   if ((directive & 2)); then nospace=(-S ''); fi
-  _describe -t keyward keyward found $nospace
+  _describe -t keyward keyward found "\${nospace[@]}"
 }
 if [ "$funcstack[1]" = "_keyward" ]; then _keyward; else compdef _keyward keyward; fi
 `
 
+/** Asked once for each Tab: the condition keeps what was found, and where files are the answer it does not hold. */
 const FISH = `# keyward completion for fish: keyward completion fish | source
-function __keyward_complete
+function __keyward_look
   set -l words (commandline -opc) (commandline -ct)
-  keyward __complete $words[2..-1] 2>/dev/null | string match -v -r '^:[0-9]+$'
-end
-function __keyward_files
-  set -l words (commandline -opc) (commandline -ct)
-  keyward __complete $words[2..-1] 2>/dev/null | string match -q ':0'
+  set -l lines (keyward __complete $words[2..-1] 2>/dev/null)
+  set -g __keyward_found (string match -v -r '^:[0-9]+$' -- $lines)
+  not contains -- ':0' $lines
 end
 complete -c keyward -e
-complete -c keyward -f -a '(__keyward_complete)'
-complete -c keyward -n __keyward_files -F
+complete -c keyward -n __keyward_look -f -a '$__keyward_found'
 `
 
 const SCRIPTS: Readonly<Record<Shell, string>> = { bash: BASH, zsh: ZSH, fish: FISH }

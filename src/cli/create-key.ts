@@ -2,6 +2,7 @@
 import { askNewKey, confirmed } from './ask-new-key.ts'
 import { claimCredential } from './claim-credential.ts'
 import type { Cluster, Draft, Ref, Stored } from './cluster.ts'
+import { isAccessNamespace } from './grantable.ts'
 import { checkHandOut, type HandOutOptions, openOutlet } from './hand-out.ts'
 import { factsOf } from './key-facts.ts'
 import { commandLineOf, type NewKeyFlags, newKey } from './new-key.ts'
@@ -14,7 +15,10 @@ export type HandOver = HandOutOptions & { readonly timeoutMs: number }
 
 export type CreateOptions = HandOver & {
   readonly name: string | undefined
-  readonly namespace: string
+  /** The Kubernetes one; undefined: that of the context, unless a person who is asked names another. */
+  readonly namespace: string | undefined
+  /** Told where the key is made, once that is known. */
+  readonly placed: (namespace: string) => void
   readonly flags: NewKeyFlags
   readonly dryRun: boolean
   /** false: it is not claimed now. */
@@ -25,10 +29,12 @@ export async function createKey(cluster: Cluster, options: CreateOptions, termin
   const isClaimed = options.wait && !options.dryRun && options.flags.secretName === undefined
   checkHandOut(options, isClaimed)
   const draft = await draftOf(cluster, options, terminal)
-  const key = { namespace: options.namespace, name: String(draft.metadata.name) }
+  const { namespace, name } = draft.metadata
+  const key = { namespace, name }
   if (options.dryRun) {
     const would = await cluster.create('apikeys', key, { ...draft, dryRun: true })
     await terminal.out(tried(would, options))
+    await noteMissing(cluster, draft, terminal)
     return 0
   }
   if (!isClaimed) return createOnly(cluster, { ...options, draft, key }, terminal)
@@ -36,6 +42,7 @@ export async function createKey(cluster: Cluster, options: CreateOptions, termin
   try {
     await cluster.create('apikeys', key, draft)
     terminal.err(`apikey.keyward.dev/${key.name} created; waiting for its credential\n`)
+    await noteMissing(cluster, draft, terminal)
     await handOver(cluster, { ...options, key, version: 1, isNew: true, outlet }, terminal)
   } catch (error) {
     outlet.giveUp()
@@ -44,12 +51,18 @@ export async function createKey(cluster: Cluster, options: CreateOptions, termin
   return 0
 }
 
-async function draftOf(cluster: Cluster, options: CreateOptions, terminal: Terminal): Promise<Draft> {
-  const { namespace } = options
+type Placed = Draft & { readonly metadata: Ref }
+
+async function draftOf(cluster: Cluster, options: CreateOptions, terminal: Terminal): Promise<Placed> {
   const nowMs = terminal.clock.nowMs()
   const { person } = terminal
   const asks = options.name === undefined && person !== undefined
-  const { name, flags } = asks ? await askNewKey({ cluster, terminal, person }, options) : options
+  const {
+    name,
+    flags,
+    namespace = cluster.namespace,
+  } = asks ? await askNewKey({ cluster, terminal, person }, options) : options
+  options.placed(namespace)
   if (name === undefined)
     throw wrongly(
       `NAME is needed: ${terminal.self} create NAME --access-namespace … --environment … --permissions …; on a terminal ${terminal.self} create asks for all of it`,
@@ -60,7 +73,14 @@ async function draftOf(cluster: Cluster, options: CreateOptions, terminal: Termi
     terminal.err(`  ${commandLineOf(terminal.self, made.draft)}\n\n`)
     if (!(await confirmed(person, 'Create it?'))) throw new Stop('nothing was created')
   }
-  return made.draft
+  return { ...made.draft, metadata: { namespace, name } }
+}
+
+/** It may come later; until it does, or where its name was mistyped, the key opens nothing. */
+async function noteMissing(cluster: Cluster, { spec }: Draft, terminal: Terminal): Promise<void> {
+  const { accessNamespace: name } = spec as { readonly accessNamespace: string }
+  if ((await isAccessNamespace(cluster, name)) !== false) return
+  terminal.err(`there is no AccessNamespace ${name}: until there is one, every request with this key is refused\n`)
 }
 
 const tried = (would: Stored, { output }: CreateOptions): string =>
@@ -79,6 +99,7 @@ async function createOnly(
       `${out === undefined ? '--out-secret' : '--out'}: nothing is claimed with ${wait ? '--secret-name' : '--wait=false'}`,
     )
   const made = await cluster.create('apikeys', key, draft)
+  await noteMissing(cluster, draft, terminal)
   const { delivery } = factsOf(made).spec
   if (delivery?.secretName !== undefined && wait) {
     terminal.err(`apikey.keyward.dev/${key.name} created; waiting for the Secret ${delivery.secretName}\n`)

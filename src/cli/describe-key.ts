@@ -1,6 +1,7 @@
 /** `keyward get`: everything about one key, in the way of kubectl describe, and why a permission is not in force. */
 import { ago, momentOf, until } from './ages.ts'
-import type { Cluster, Stored } from './cluster.ts'
+import type { Cluster } from './cluster.ts'
+import { type EventFacts, eventsOf } from './key-events.ts'
 import {
   conditionOf,
   factsOf,
@@ -149,7 +150,7 @@ function credentialLines(key: KeyFacts, { nowMs }: Told): readonly Line[] {
   const previous = momentOf(credential?.previousValidUntil)
   return [
     ['Delivery', deliveryWords(key)],
-    ['Version', `${versionDue(key)} is due${printable(overlap)}`],
+    ['Version', `${versionDue(key)}${printable(overlap)}`],
     ['Rotation', spec.rotation?.every === undefined ? '' : `every ${printable(spec.rotation.every)}`],
     ['Handed over', handedOver(key, nowMs)],
     [
@@ -167,10 +168,12 @@ function deliveryWords({ spec: { delivery } }: KeyFacts): string {
   return delivery?.digest === undefined ? 'by claim' : 'made elsewhere, only its digest is here'
 }
 
-function handedOver({ status: { credential } }: KeyFacts, nowMs: number): string {
+function handedOver({ spec: { delivery }, status: { credential } }: KeyFacts, nowMs: number): string {
   if (credential?.version === undefined) return 'nothing yet'
   const { version, claimedAt, claimedBy } = credential
   const when = claimedAt === undefined ? '' : ` at ${printable(claimedAt)} (${ago(claimedAt, nowMs)} ago)`
+  const secretName = delivery?.secretName
+  if (secretName !== undefined) return `version ${version}${when}, into the Secret ${printable(secretName)}`
   return `version ${version}${when}${claimedBy?.username === undefined ? '' : `, to ${printable(claimedBy.username)}`}`
 }
 
@@ -190,14 +193,6 @@ function conditionLines({ status: { conditions } }: KeyFacts, { nowMs }: Told): 
   return `Conditions:\n${rows}`
 }
 
-export type EventFacts = {
-  readonly type: string
-  readonly reason: string
-  readonly message: string
-  readonly at: string | undefined
-  readonly count: number
-}
-
 function eventLines({ events, nowMs }: Told): string {
   if (events === undefined) return 'Events:            you may not list them here\n'
   if (events.length === 0) return 'Events:            none\n'
@@ -214,43 +209,7 @@ function eventLines({ events, nowMs }: Told): string {
   return `Events:\n${rows}`
 }
 
-/** undefined: one may not. */
-async function eventsOf(cluster: Cluster, { namespace, uid }: KeyFacts): Promise<readonly EventFacts[] | undefined> {
-  try {
-    const found = await cluster.list('events', { namespace, fieldSelector: `involvedObject.uid=${uid}` })
-    return found.map(eventFacts).sort((a, b) => (momentOf(a.at) ?? 0) - (momentOf(b.at) ?? 0))
-  } catch (error) {
-    if (error instanceof Refused) return undefined
-    throw error
-  }
-}
-
 const word = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined)
-
-/** Of core/v1, which shows an event with its own count or as a series. */
-export function eventFacts({
-  type,
-  reason,
-  message,
-  lastTimestamp,
-  eventTime,
-  series,
-  count,
-  metadata,
-}: Stored): EventFacts {
-  const { count: seen, lastObservedTime } = (series ?? {}) as {
-    readonly count?: unknown
-    readonly lastObservedTime?: unknown
-  }
-  const times = typeof seen === 'number' ? seen : count
-  return {
-    type: word(type) ?? '',
-    reason: word(reason) ?? '',
-    message: word(message) ?? '',
-    at: word(lastObservedTime) ?? word(lastTimestamp) ?? word(eventTime) ?? metadata.creationTimestamp,
-    count: typeof times === 'number' ? times : 1,
-  }
-}
 
 async function placeOf(cluster: Cluster, { spec }: KeyFacts): Promise<string | undefined> {
   if (spec.accessNamespace === undefined) return undefined

@@ -4,6 +4,9 @@ import { Refused, Stop } from './refused.ts'
 
 export type Ending = { readonly words: string; readonly code: 1 | 2 }
 
+/** Whoever read what is printed has gone, as a pager that is left: there is nobody to tell, and nothing went wrong. */
+export const isUnread = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === 'EPIPE'
+
 /** What is neither a no nor a stop of ours is thrown on. */
 export async function ending(
   error: unknown,

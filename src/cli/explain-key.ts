@@ -25,13 +25,18 @@ export type KeyQuestion = {
   readonly key: string | undefined
   /** That a name without one lies in. */
   readonly namespace: string
+  /** Where a key ID is looked for by who may not look everywhere; the same unless it is said. */
+  readonly keyNamespace?: string | undefined
   readonly question: Question
   readonly self: string
 }
 
 export async function explainKey(cluster: Cluster, asked: KeyQuestion): Promise<Explanation> {
   const { key, namespace, question } = asked
-  const object = key === undefined ? undefined : await keyNamed(cluster, key, asked)
+  const object =
+    key === undefined
+      ? undefined
+      : await keyNamed(cluster, key, { ...asked, keyNamespace: asked.keyNamespace ?? namespace })
   const seen = await policySeen(cluster, namespace)
   const { hosts, tree } = seen.policy
   const shown = object === undefined ? ({ kind: 'none' } as const) : shownOf(object, { seen, nowMs: question.now })
@@ -73,10 +78,10 @@ export function refuseSecrets(texts: readonly string[]): void {
     )
 }
 
-type Naming = Pick<KeyQuestion, 'namespace' | 'self'>
+type Naming = Pick<KeyQuestion, 'namespace' | 'self'> & { readonly keyNamespace: string }
 
-async function keyNamed(cluster: Cluster, key: string, { namespace, self }: Naming): Promise<Stored> {
-  if (key.startsWith('kw_')) return keyOfId(cluster, key, namespace)
+async function keyNamed(cluster: Cluster, key: string, { namespace, keyNamespace, self }: Naming): Promise<Stored> {
+  if (key.startsWith('kw_')) return keyOfId(cluster, key, keyNamespace)
   const slash = key.indexOf('/')
   const ref = slash === -1 ? { namespace, name: key } : { namespace: key.slice(0, slash), name: key.slice(slash + 1) }
   if (!NAME.test(ref.namespace) || !NAME.test(ref.name))

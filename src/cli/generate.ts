@@ -1,5 +1,4 @@
 /** A key made offline: shown once, or put into a file of its own; its digest is what a manifest imports. */
-import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs'
 import {
   composeCredential,
   composeKeyId,
@@ -10,6 +9,7 @@ import {
 } from '../core/credential.ts'
 import { ENVIRONMENTS, type Environment } from '../core/environment.ts'
 import { Plaintext } from '../core/plaintext.ts'
+import { FileProblem, newCredentialFile } from './credential-file.ts'
 import { valueText } from './object-text.ts'
 
 export type GenerateArguments = {
@@ -84,25 +84,13 @@ const documentOf = ({ keyId, digest }: Generated, shown: Readonly<Record<string,
   delivery: { digest, keyId },
 })
 
-/** One JSON line {"id","secret","key"} in a new file that only its owner can read; what went wrong otherwise. */
+/** What went wrong; undefined: nothing. */
 function written(file: string, plaintext: Plaintext): string | undefined {
-  let handle: number
   try {
-    handle = openSync(file, 'wx', 0o600)
-  } catch (error) {
-    const code = codeOf(error)
-    return code === 'EEXIST' ? 'exists already, and is not overwritten' : `can't be made (${code})`
-  }
-  try {
-    writeSync(handle, `${JSON.stringify(plaintext.reveal())}\n`)
-    fsyncSync(handle)
+    newCredentialFile(file).write(plaintext.reveal())
     return undefined
   } catch (error) {
-    return `can't be written (${codeOf(error)}); what is in it is no key`
-  } finally {
-    closeSync(handle)
+    if (error instanceof FileProblem) return error.message
+    throw error
   }
 }
-
-const codeOf = (error: unknown): string =>
-  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'unknown'

@@ -2,6 +2,7 @@
 import { PERMISSION } from '../core/permission.ts'
 import type { Cluster, Rule } from './cluster.ts'
 import { listed } from './listed.ts'
+import { Refused, Stop } from './refused.ts'
 
 const GROUP = 'keyward.dev'
 const RESOURCE = 'accessnamespaces/permissions'
@@ -97,6 +98,16 @@ export async function accessNamespaces(cluster: Cluster): Promise<readonly Named
   const rules = await cluster.rules(cluster.namespace)
   const names = new Set(rules.filter(isGranting).flatMap(({ resourceNames }) => resourceNames))
   return [...names].sort().map((name) => ({ name, about: '' }))
+}
+
+/** undefined: one may not look, or can't just now. */
+export async function isAccessNamespace(cluster: Cluster, name: string): Promise<boolean | undefined> {
+  try {
+    return (await cluster.get('accessnamespaces', { namespace: '', name })) !== undefined
+  } catch (error) {
+    if (error instanceof Refused || error instanceof Stop) return undefined
+    throw error
+  }
 }
 
 export const kubernetesNamespaces = async (cluster: Cluster): Promise<readonly Named[]> =>

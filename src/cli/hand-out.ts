@@ -1,7 +1,7 @@
 /** Where a credential goes, seen to before it is made: to standard output, into a new file, or into a new Secret. */
-import { closeSync, fsyncSync, openSync, unlinkSync, writeSync } from 'node:fs'
 import type { Plaintext } from '../core/plaintext.ts'
 import type { Cluster, Ref } from './cluster.ts'
+import { FileProblem, newCredentialFile } from './credential-file.ts'
 import { valueText } from './object-text.ts'
 import { printable } from './printable.ts'
 import { passes, Refused, Stop, wrongly } from './refused.ts'
@@ -67,8 +67,11 @@ async function shown(plaintext: Plaintext, { terminal, key, output }: Parts): Pr
 const anew = ({ self }: Terminal, { name, namespace }: Ref): string =>
   `make a new one: ${self} regenerate ${name} -n ${namespace}`
 
-/** What stands on standard output where the credential itself goes elsewhere. */
-async function told(
+/** What stands on standard output where the credential itself goes elsewhere. It has arrived, whether or not anybody reads that. */
+const told = (parts: Parts, id: string, place: Readonly<Record<string, string>>): Promise<void> =>
+  tell(parts, id, place).catch(() => undefined)
+
+async function tell(
   { terminal, key, output }: Parts,
   id: string,
   place: Readonly<Record<string, string>>,
@@ -78,52 +81,34 @@ async function told(
     await terminal.out(valueText({ namespace: key.namespace, name: key.name, id, ...place }, output))
   else {
     const [[kind, where] = ['', '']] = Object.entries(place)
-    await terminal.out(`ID      ${id}\nKey     in the ${kind} ${printable(where)}\n`)
+    await terminal.out(`ID      ${id}\nKey     in the ${kind === 'secret' ? 'Secret' : kind} ${printable(where)}\n`)
   }
 }
 
-function intoFile(file: string, parts: Parts): Outlet {
-  const handle = newFile(file)
+function intoFile(name: string, parts: Parts): Outlet {
+  const file = named(name, () => newCredentialFile(name))
   let begun = false
   return {
     giveUp: () => {
       // once something may be in it, it stays
-      if (begun) return
-      closeSync(handle)
-      unlinkSync(file)
+      if (!begun) file.remove()
     },
     give: async (plaintext) => {
-      const { id, secret, key } = plaintext.reveal()
+      const shown = plaintext.reveal()
       begun = true
-      try {
-        writeSync(handle, `${JSON.stringify({ id, secret, key })}\n`)
-        fsyncSync(handle)
-      } catch (error) {
-        throw new Stop(
-          `--out: ${file} can't be written (${codeOf(error)}); what is in it is no key; ${anew(parts.terminal, parts.key)}`,
-        )
-      } finally {
-        closeSync(handle)
-      }
-      await told(parts, id, { file })
+      named(name, () => file.write(shown), `; ${anew(parts.terminal, parts.key)}`)
+      await told(parts, shown.id, { file: name })
     },
   }
 }
 
-/** Readable by its owner alone, from its first moment on. */
-function newFile(file: string): number {
+function named<T>(file: string, act: () => T, remedy = ''): T {
   try {
-    return openSync(file, 'wx', 0o600)
+    return act()
   } catch (error) {
-    const code = codeOf(error)
-    throw new Stop(
-      `--out: ${file} ${code === 'EEXIST' ? 'exists already, and is not overwritten' : `can't be made (${code})`}`,
-    )
+    throw error instanceof FileProblem ? new Stop(`--out: ${file} ${error.message}${remedy}`) : error
   }
 }
-
-const codeOf = (error: unknown): string =>
-  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'unknown'
 
 const ATTEMPTS = 4
 const PAUSE_MS = 500
@@ -177,6 +162,7 @@ function whyNoSecret({ status, reason }: Refused, { name, namespace }: Ref): str
     return `there is a Secret ${name} in ${namespace} already, and it is not overwritten: name another one`
   if (status === 403)
     return `you may not create Secrets in ${namespace} (or a policy refuses this one): ask for the verb create on secrets there`
-  if (status === 404) return `there is no Kubernetes namespace ${namespace}`
+  if (status === 404)
+    return `there is no Kubernetes namespace ${namespace}, or the server is a standalone, which keeps no Secrets`
   return `the Secret ${name} can't be made (${status} ${printable(reason)})`
 }

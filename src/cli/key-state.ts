@@ -60,8 +60,10 @@ async function changeState(
 ): Promise<Stored> {
   const { act, key, dryRun, output, yes, wait, timeoutMs } = options
   const tell = async (object: Stored, words: string): Promise<void> => {
-    if (output === 'text') await terminal.out(`apikey.keyward.dev/${key.name} ${words}\n`)
-    else if (output === 'name') await terminal.out(nameText(object))
+    const text =
+      output === 'text' ? `apikey.keyward.dev/${key.name} ${words}\n` : output === 'name' ? nameText(object) : ''
+    // where nobody reads any more, the other keys are done all the same
+    if (text !== '') await terminal.out(text).catch(() => undefined)
   }
   const found = await cluster.get('apikeys', key)
   if (found === undefined) throw noSuchKey({ ...key, self: terminal.self })

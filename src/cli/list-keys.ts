@@ -3,6 +3,7 @@ import { ago, momentOf, until } from './ages.ts'
 import type { Cluster, Stored } from './cluster.ts'
 import { factsOf, type KeyFacts, permissionsNow, standing } from './key-facts.ts'
 import { listOf, nameText, type ObjectForm, valueText } from './object-text.ts'
+import { Refused, wrongly } from './refused.ts'
 import { type Column, type Paint, table } from './table.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -18,7 +19,7 @@ export type ListOptions = {
 
 export async function listKeys(cluster: Cluster, options: ListOptions, terminal: Terminal): Promise<number> {
   const { namespace, selector, output, headers } = options
-  const found = await cluster.list('apikeys', { namespace, labelSelector: selector })
+  const found = await listedKeys(cluster, options)
   const objects = found.toSorted((a, b) => compare(placeOf(a), placeOf(b)))
   if (output === 'json' || output === 'yaml') {
     await terminal.out(valueText(listOf(objects), output))
@@ -41,6 +42,15 @@ export async function listKeys(cluster: Cluster, options: ListOptions, terminal:
   })
   await terminal.out(table(columns, objects.map(factsOf), { colours: terminal.colours, headers }))
   return 0
+}
+
+async function listedKeys(cluster: Cluster, { namespace, selector }: ListOptions): Promise<readonly Stored[]> {
+  try {
+    return await cluster.list('apikeys', { namespace, labelSelector: selector })
+  } catch (error) {
+    if (selector === undefined || !(error instanceof Refused) || error.status !== 400) throw error
+    throw wrongly(`--selector: ${JSON.stringify(selector)} can't be read: ${error.message}`)
+  }
 }
 
 const placeOf = ({ metadata }: Stored): string => `${metadata.namespace ?? ''}/${metadata.name}`

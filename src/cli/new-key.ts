@@ -3,6 +3,7 @@ import { durationMs, PERIOD } from '../resources/common.ts'
 import { type FieldProblem, parseManifest, refusedAtCreation } from '../resources/manifest.ts'
 import type { Draft } from './cluster.ts'
 import type { FieldCause } from './refused.ts'
+import { quoted } from './shell-word.ts'
 
 export type NewKeyFlags = {
   readonly displayName?: string | undefined
@@ -155,5 +156,3 @@ export function commandLineOf(self: string, { metadata, spec }: Draft): string {
   const words = flags.flatMap(([flag, value]) => (value === undefined ? [] : [`${flag} ${quoted(value)}`]))
   return [self, 'create', quoted(String(metadata.name)), ...words].join(' ')
 }
-
-const quoted = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)

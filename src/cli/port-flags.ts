@@ -33,9 +33,12 @@ export type Opening = {
 
 const TIMEOUT_MS = 10_000
 const NAMESPACE = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/
-const SERVER = /^https?:\/\/[^\s/]+\/?$/
+/** Nobody's name and password: they would stand in messages. */
+const SERVER = /^https?:\/\/[^\s/@?#]+\/?$/
 /** What may stand in a header. */
 const HEADER = /^[\x20-\x7e]{1,1024}$/
+
+export const isNamespaceName = (text: string): boolean => NAMESPACE.test(text)
 
 export function openingOf(flags: ClusterFlags): Parsed<Opening> {
   const { kubeconfig, context, server, tokenFile, certificateAuthority } = flags
@@ -58,13 +61,14 @@ function wrongPlaces(flags: ClusterFlags): string[] {
   const problems: string[] = []
   if (kubeconfig === '') problems.push('--kubeconfig: the path of a file is needed')
   if (context === '') problems.push('--context: the name of a context is needed')
-  if (server !== undefined && !SERVER.test(server)) problems.push('--server: an http or https URL is needed')
+  if (server !== undefined && !SERVER.test(server))
+    problems.push('--server: an http or https URL without user and path is needed, such as https://10.0.0.1:6443')
   if (server === undefined && tokenFile !== undefined) problems.push('--token-file: goes with --server only')
   if (server === undefined && certificateAuthority !== undefined)
     problems.push('--certificate-authority: goes with --server only')
   if (server !== undefined && (kubeconfig ?? context) !== undefined)
     problems.push('--server: or --kubeconfig and --context: one of them')
-  if (namespace !== undefined && !NAMESPACE.test(namespace))
+  if (namespace !== undefined && !isNamespaceName(namespace))
     problems.push(`--namespace: ${JSON.stringify(namespace)} is no name of a Kubernetes namespace`)
   return problems
 }

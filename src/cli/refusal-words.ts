@@ -3,6 +3,7 @@
 import { problemsByFlag } from './new-key.ts'
 import { printable, printableLines } from './printable.ts'
 import type { Refused } from './refused.ts'
+import { quoted } from './shell-word.ts'
 
 export type Doing = {
   readonly namespace: string
@@ -15,7 +16,7 @@ export function refusalWords(refused: Refused, doing: Doing): string {
   const { status } = refused
   const remedy = (what: string): string => `\n  ${what}`
   if (status === 401)
-    return `the API server does not know you (401)${remedy('log in again, or choose who you are with --kubeconfig and --context')}`
+    return `the API server does not know you (401)${remedy('log in again, or choose who you are: --kubeconfig and --context, or with --server a --token-file')}`
   if (status === 403) return forbiddenWords(refused, doing)
   if (status === 404) return notFoundWords(refused, doing)
   if (status === 409 && refused.reason === 'AlreadyExists')
@@ -69,11 +70,18 @@ function remedyOf({ who, verb, resource, group, namespace, everywhere, self }: D
   if (group !== 'keyward.dev' || role === undefined)
     return `a role with this rule would allow it: {apiGroups: ["${group}"], resources: [${resource}], verbs: [${verb}]}`
   const account = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(who)
-  const subject = account === null ? `--user=${printable(who)}` : `--serviceaccount=${account[1]}:${account[2]}`
+  const subject = account === null ? `--user=${quoted(printable(who))}` : `--serviceaccount=${account[1]}:${account[2]}`
   const elsewhere = verb === 'list' ? `; or name a namespace where you may: ${self} list -n …` : ''
-  const binding = everywhere ? 'clusterrolebinding keyward' : `rolebinding keyward -n ${namespace}`
+  const named = bindingName(role, account?.[2] ?? who)
+  const binding = everywhere ? `clusterrolebinding ${named}` : `rolebinding ${named} -n ${namespace}`
   return `an administrator can allow it: kubectl create ${binding} --clusterrole=${role} ${subject}${elsewhere}`
 }
+
+/** One of its own for each person: the second one that is bound would find the first one's name taken. */
+const bindingName = (role: string, who: string): string =>
+  [role, ...(who.toLowerCase().match(/[a-z0-9]+/g) ?? [])].join('-').slice(0, LONGEST_NAME)
+
+const LONGEST_NAME = 63
 
 /** The shipped ClusterRoles, by what they open. */
 const ROLES: Readonly<Record<string, { readonly read: string; readonly write: string } | undefined>> = {

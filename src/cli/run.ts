@@ -20,12 +20,15 @@ import {
   SECRETS,
 } from '../kube/objects.ts'
 import { policyLook } from '../kube/policy-look.ts'
-import type { Cluster, Draft, ReadKind, Rule, Stored } from './cluster.ts'
+import type { Cluster, Draft, Heard, PodPort, ReadKind, Rule, Stored } from './cluster.ts'
 import type { Opening } from './port-flags.ts'
-import { Refused, Stop, Unreachable, wrongly } from './refused.ts'
+import { Refused, wrongly } from './refused.ts'
+import { stopOf, type Way } from './trouble-words.ts'
 
 /** Of core/v1, which can be asked for those about one object. */
 const CORE_EVENTS: Resource = { group: '', version: 'v1', plural: 'events', kind: 'Event', namespaced: true }
+
+const PODS: Resource = { group: '', version: 'v1', plural: 'pods', kind: 'Pod', namespaced: true }
 
 const RESOURCES: Readonly<Record<ReadKind, Resource>> = {
   apikeys: API_KEYS,
@@ -34,6 +37,7 @@ const RESOURCES: Readonly<Record<ReadKind, Resource>> = {
   protectedapis: PROTECTED_APIS,
   namespaces: NAMESPACES,
   events: CORE_EVENTS,
+  pods: PODS,
 }
 
 const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount'
@@ -45,8 +49,9 @@ export async function openCluster(opening: Opening, { env, steadyMs, jitter }: O
   const access =
     opening.server === undefined ? await byKubeconfig(opening, { env, steadyMs }) : byServer(opening.server, opening)
   const client = makeClient({ access: impersonating(access, opening), steadyMs, jitter })
-  const heard: Heard = new WeakMap()
-  const about = { namespace: access.namespace ?? 'default', server: access.server, heard }
+  const heard: Said = new WeakMap()
+  const isNamed = opening.server !== undefined
+  const about = { namespace: access.namespace ?? 'default', server: access.server, isNamed, heard }
   return clusterOf(hearing(client, opening.requestTimeoutMs, heard), about)
 }
 
@@ -91,9 +96,9 @@ function impersonating(access: Access, { as, asGroups }: Opening): Access {
 }
 
 /** What the API server said beside each refusal; it is kept only as long as the refusal itself. */
-type Heard = WeakMap<ApiError, unknown>
+type Said = WeakMap<ApiError, unknown>
 
-function hearing(client: KubeClient, timeoutMs: number, heard: Heard): KubeClient {
+function hearing(client: KubeClient, timeoutMs: number, heard: Said): KubeClient {
   const send = async (request: KubeRequest): Promise<unknown> => {
     let said: unknown
     const refused = (body: unknown): void => {
@@ -126,7 +131,7 @@ function refusedOf({ status, reason }: ApiError, said: unknown): Refused {
 
 const wordOf = (value: unknown): string => (typeof value === 'string' ? value : '')
 
-type About = { readonly namespace: string; readonly server: string; readonly heard: Heard }
+type About = Way & { readonly namespace: string; readonly heard: Said }
 
 function clusterOf(client: KubeClient, { namespace, ...about }: About): Cluster {
   const asked = explaining(client, about)
@@ -170,6 +175,7 @@ function clusterOf(client: KubeClient, { namespace, ...about }: About): Cluster 
         (answer as { readonly status?: { readonly resourceRules?: unknown } } | null)?.status ?? {}
       return Array.isArray(resourceRules) ? resourceRules.map(ruleOf) : []
     },
+    throughPod: (pod, path) => asked((its) => throughPod(its, { pod, path, heard: about.heard })),
     policyOf: (apis, namespaces) => policyLook(apis.map(listedObject), namespaces.map(listedObject)),
     close: client.close,
   }
@@ -246,34 +252,31 @@ async function createSecret(
   }
 }
 
+type PodQuestion = { readonly pod: PodPort; readonly path: string; readonly heard: Said }
+
+/** What is not found there is an answer as well. */
+async function throughPod(client: KubeClient, { pod, path, heard }: PodQuestion): Promise<Heard> {
+  const at = pathOf(PODS, { namespace: pod.namespace, name: pod.name })
+  try {
+    return { status: 200, body: await client.send({ method: 'GET', path: `${at}:${pod.port}/proxy${path}` }) }
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404) return { status: 404, body: heard.get(error) }
+    throw error
+  }
+}
+
 /** An answer that shows nothing of what was sent. */
 const NO_DATA = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1'
 
-/** Trouble on the way, in words that name the flags that lead elsewhere. */
-function explaining(client: KubeClient, { server, heard }: Omit<About, 'namespace'>) {
+/** No error leaves here but refusals and stops. */
+function explaining(client: KubeClient, { heard, ...way }: Omit<About, 'namespace'>) {
   return async <T>(ask: (client: KubeClient) => Promise<T>): Promise<T> => {
     try {
       return await ask(client)
     } catch (error) {
       if (error instanceof ApiError) throw refusedOf(error, heard.get(error))
       if (!(error instanceof Trouble)) throw error
-      throw new (PASSING.has(error.code) ? Unreachable : Stop)(troubleWords(error, server))
+      throw stopOf(error, way)
     }
-  }
-}
-
-const PASSING = new Set(['kube_unreachable', 'kube_timeout'])
-
-function troubleWords({ code, cause }: Trouble, server: string): string {
-  const why = cause instanceof Error ? ` (${cause.message})` : ''
-  switch (code) {
-    case 'kube_unreachable':
-      return `the API server ${server} can't be reached${why}: is it the right --context or --kubeconfig?`
-    case 'kube_timeout':
-      return `the API server ${server} did not answer in time; --request-timeout waits longer`
-    case 'kube_credentials_unavailable':
-      return 'the kubeconfig gives no credentials: its plugin may have failed; try kubectl get namespaces'
-    default:
-      return `${code.replaceAll('_', ' ')}${why}`
   }
 }

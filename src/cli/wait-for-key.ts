@@ -44,7 +44,7 @@ async function untilKey(
       throw new Stop(`interrupted; the API server has the change. Still waited for: ${waitedFor(facts)}`)
     if (terminal.clock.steadyMs() >= endMs)
       throw new Stop(
-        `the API server has the change, but not within ${Math.round(timeoutMs / 1000)} s: ${waitedFor(facts)}. Is Keyward's operator running?`,
+        `the API server has the change, but Keyward's operator did not answer within ${Math.round(timeoutMs / 1000)} s. Still waited for: ${waitedFor(facts)}. Is it running?`,
       )
     await terminal.pause(pauseMs, stop)
   }
@@ -52,7 +52,7 @@ async function untilKey(
 
 /** Until its status speaks of what the spec says now. */
 export const untilObserved = (cluster: Cluster, wait: KeyWait, terminal: Terminal): Promise<KeyFacts> =>
-  untilKey(cluster, { ...wait, done: isObserved, waitedFor: () => 'the status of the key' }, terminal)
+  untilKey(cluster, { ...wait, done: isObserved, waitedFor: () => 'a status that speaks of the change' }, terminal)
 
 /** Until a version has been handed over by itself, into the Secret of a workload. */
 export const untilDelivered = (

@@ -1,9 +1,9 @@
-/** The calls that admission makes: may somebody do something, Secrets of our own by one name each, and server-side apply. */
+/** The calls that admission makes: may somebody do something, and Secrets of our own by one name each. */
 import { Trouble } from '../core/trouble.ts'
 import { isAlreadyExists, isConflict } from './api-error.ts'
-import { create, get, listPage, replace } from './calls.ts'
+import { create, get, replace } from './calls.ts'
 import type { KubeClient } from './client.ts'
-import { DIGEST_SECRET_TYPE } from './digest-secret.ts'
+import { MANAGED_BY } from './digest-secret.ts'
 import { type KubeObject, SECRETS } from './objects.ts'
 
 const REVIEWS = '/apis/authorization.k8s.io/v1/subjectaccessreviews'
@@ -38,10 +38,10 @@ export function ownSecret(client: KubeClient, { namespace, name, type }: Named):
       return last && { data: last.data, revision: last.metadata.resourceVersion }
     },
     write: async (data, over) => {
-      const labels = { 'app.kubernetes.io/managed-by': 'keyward' }
       try {
         if (over === undefined) {
-          await create(client, SECRETS, { namespace, object: { metadata: { name, namespace, labels }, type, data } })
+          const metadata = { name, namespace, labels: MANAGED_BY }
+          await create(client, SECRETS, { namespace, object: { metadata, type, data } })
         } else if (last !== undefined) {
           const metadata = { ...last.metadata, resourceVersion: over }
           await replace(client, SECRETS, { object: { metadata, type, data } })
@@ -54,28 +54,3 @@ export function ownSecret(client: KubeClient, { namespace, name, type }: Named):
     },
   }
 }
-
-/**
- * Whether the digests of any key are kept. Nobody but the operator writes them, whereas an annotation on an ApiKey that was made
- * while nobody was asked is whatever its maker wants.
- *
- * @param namespace Keyward's own
- */
-export async function keepsKeys(client: KubeClient, namespace: string): Promise<boolean> {
-  const choice = { namespace, fieldSelector: `type=${DIGEST_SECRET_TYPE}`, limit: 1, token: '' }
-  const { items } = await listPage(client, SECRETS, choice)
-  return items.length > 0
-}
-
-/** Owns the fields in `object` from now on, whoever had them, and no others. */
-export const serverSideApply = (
-  client: KubeClient,
-  { path, object, fieldManager }: { readonly path: string; readonly object: object; readonly fieldManager: string },
-): Promise<unknown> =>
-  client.send({
-    method: 'PATCH',
-    path,
-    query: { fieldManager, force: 'true' },
-    body: object,
-    contentType: 'application/apply-patch+yaml',
-  })

@@ -8,6 +8,7 @@ import { apiVersionOf, type KubeDraft, type KubeObject, pathOf, type Ref, type R
 export const METADATA_ONLY = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1'
 
 const MERGE_PATCH = 'application/merge-patch+json'
+const APPLY_PATCH = 'application/apply-patch+yaml'
 
 /** A live look; undefined: there is none. */
 export async function get(client: KubeClient, resource: Resource, ref: Ref): Promise<KubeObject | undefined> {
@@ -126,6 +127,19 @@ export async function mergePatch(
   })
   return objectOf(body)
 }
+
+/** Owns the fields in `object` from now on, whoever had them, and no others. */
+export const serverSideApply = (
+  client: KubeClient,
+  { path, object, fieldManager }: { readonly path: string; readonly object: object; readonly fieldManager: string },
+): Promise<unknown> =>
+  client.send({
+    method: 'PATCH',
+    path,
+    query: { fieldManager, force: 'true' },
+    body: object,
+    contentType: APPLY_PATCH,
+  })
 
 export type Removal = {
   readonly ref: Ref

@@ -42,7 +42,7 @@ export async function lookBehind(port: PeoplePort, looking: Looking): Promise<Be
   const { ref, observed, kept } = looking
   const creator = port.creatorOf(observed.object)
   // its claims would be denied for good
-  if (creator.until !== undefined) throw new Trouble('stamp_key_unknown', 'retry')
+  if (creator.undecided !== undefined) throw new Trouble(creator.undecided.code, 'retry')
   if (!creator.ok) {
     const people = { createdBy: UNRECORDED, cap: NOTHING_HELD, lost: [], unattested: creator.problem }
     return { people, claims: await claimantsAmong(port, looking, async () => NOTHING_HELD) }
@@ -80,12 +80,12 @@ async function claimantsAmong(
   return found
 }
 
-const unproven = ({ problem, until }: Extract<Proof, { ok: false }>): Claimant => ({
+const unproven = ({ problem, undecided }: Extract<Proof, { ok: false }>): Claimant => ({
   claimant: UNRECORDED,
-  unattested: until === undefined ? problem : undefined,
+  unattested: undecided === undefined ? problem : undefined,
   cap: NOTHING_HELD,
-  unasked: until !== undefined,
-  undecidedUntil: until,
+  unasked: undecided !== undefined,
+  undecidedUntil: undecided?.until,
 })
 
 /** Of what is in force: whoever received it goes on capping it when the claim is long gone. */

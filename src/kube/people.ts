@@ -17,8 +17,16 @@ export type AskedCap = {
 
 export type PeopleCap = { readonly cap: Cap; readonly lost: readonly Lost[] }
 
-/** A problem: nobody is proven to have made it. `until`: it may be proven yet, so nothing is decided before (ms since 1970). */
-export type Proof = Parsed<Attested> & { readonly until?: number | undefined }
+/** A problem: nobody is proven to have made it. */
+export type Proof = Parsed<Attested> & { readonly undecided?: Undecided }
+
+/** It may be proven yet, and is looked at again first. */
+export type Undecided = {
+  /** Of a Trouble. */
+  readonly code: string
+  /** Milliseconds since 1970. */
+  readonly until: number
+}
 
 export type PeoplePort = {
   /** Who made the ApiKey. */

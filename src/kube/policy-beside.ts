@@ -1,8 +1,8 @@
 /** Policy that is in force, for whoever judges what is to come beside it; worked out anew only after something changed. */
 import type { AccessNamespace, HeldIds, NamespaceTree } from '../core/namespace.ts'
-import { get } from './calls.ts'
 import type { KubeClient } from './client.ts'
 import type { Held } from './holders.ts'
+import { type Look, makeLooks } from './looks.ts'
 import { ACCESS_NAMESPACES } from './objects.ts'
 import { accessNamespaceOf } from './policy.ts'
 import { hostsHeld, lastReadable, placesIn } from './policy-in-force.ts'
@@ -16,8 +16,10 @@ export type PolicyBeside = {
   /**
    * From its organization down to it; itself alone where it has no place in the tree. What nobody heard of yet is looked for
    * at the API server, since who makes a tree makes the parent a moment before the child. Empty: there is none.
+   *
+   * @param gone whoever asked waits no longer
    */
-  readonly lineage: (name: string) => Promise<readonly AccessNamespace[]>
+  readonly lineage: (name: string, gone: AbortSignal | undefined) => Promise<readonly AccessNamespace[]>
   /** Whose each external id is. */
   readonly heldIds: () => HeldIds
   /** `namespace/name` of the ProtectedApi that has the host. */
@@ -26,8 +28,11 @@ export type PolicyBeside = {
 
 /** Types above one another: nothing lies deeper. */
 const DEEPEST = 4
+/** Few: a parent is looked for only while nobody has heard of it. */
+const LOOKS_AT_ONCE = 4
 
 export function makePolicyBeside({ client, policy }: PolicyBesideParts): PolicyBeside {
+  const look = makeLooks({ client, most: LOOKS_AT_ONCE })
   const namespaces = lastReadable<AccessNamespace>()
   const apis = lastReadable<SeenApi>()
   let ids: Held = new Map()
@@ -45,15 +50,19 @@ export function makePolicyBeside({ client, policy }: PolicyBesideParts): PolicyB
     return placed
   }
 
-  const lineage = async (name: string, depth = 1): Promise<readonly AccessNamespace[]> => {
+  const lineage = async (
+    name: string,
+    gone: AbortSignal | undefined,
+    depth = 1,
+  ): Promise<readonly AccessNamespace[]> => {
     const { tree, known } = places()
     const line = tree.lineage(name)
     if (line.length > 0) return line.toReversed()
     const misplaced = known.get(name)
     if (misplaced !== undefined) return [misplaced]
-    const found = depth > DEEPEST ? undefined : await looked(client, name)
+    const found = depth > DEEPEST ? undefined : await looked(look, name, gone)
     if (found === undefined) return []
-    const above = found.parent === undefined ? [] : await lineage(found.parent, depth + 1)
+    const above = found.parent === undefined ? [] : await lineage(found.parent, gone, depth + 1)
     return [...above, found]
   }
 
@@ -68,7 +77,7 @@ export function makePolicyBeside({ client, policy }: PolicyBesideParts): PolicyB
         hostsAreCurrent = false
       }
     },
-    lineage: (name) => lineage(name),
+    lineage: (name, gone) => lineage(name, gone),
     heldIds: () => {
       places()
       return ids
@@ -81,8 +90,8 @@ export function makePolicyBeside({ client, policy }: PolicyBesideParts): PolicyB
   }
 }
 
-async function looked(client: KubeClient, name: string): Promise<AccessNamespace | undefined> {
-  const object = await get(client, ACCESS_NAMESPACES, { name })
+async function looked(look: Look, name: string, gone: AbortSignal | undefined): Promise<AccessNamespace | undefined> {
+  const object = await look(ACCESS_NAMESPACES, { name }, gone)
   const read = object && accessNamespaceOf(object).read
   return read?.kind === 'read' ? read.value : undefined
 }

@@ -1,8 +1,7 @@
 /** Which certificate authorities the API server trusts when it calls our webhooks: looked at, and written where it is another. */
 import { Trouble } from '../core/trouble.ts'
 import { isObject } from '../resources/problem.ts'
-import { serverSideApply } from './admission-calls.ts'
-import { get } from './calls.ts'
+import { get, serverSideApply } from './calls.ts'
 import type { KubeClient } from './client.ts'
 import { apiVersionOf, type KubeObject, pathOf, type Resource } from './objects.ts'
 

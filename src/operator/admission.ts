@@ -2,10 +2,11 @@
 import { join } from 'node:path'
 import type { Person } from '../core/person.ts'
 import { Trouble } from '../core/trouble.ts'
-import { keepsKeys, ownSecret } from '../kube/admission-calls.ts'
+import { ownSecret } from '../kube/admission-calls.ts'
 import { isForbidden, isNotFound } from '../kube/api-error.ts'
-import { get } from '../kube/calls.ts'
 import type { KubeClient } from '../kube/client.ts'
+import { keepsKeys } from '../kube/keeps-keys.ts'
+import { makeLooks } from '../kube/looks.ts'
 import { API_KEYS } from '../kube/objects.ts'
 import { observedKey } from '../kube/observed-key.ts'
 import type { PolicyBeside } from '../kube/policy-beside.ts'
@@ -16,6 +17,7 @@ import { pause } from '../runtime/pause.ts'
 import { openTlsOf } from '../runtime/running.ts'
 import type { ServerTls } from '../runtime/tls.ts'
 import { type AdmitParts, admit, stamp } from '../webhook/admit.ts'
+import { BOUNDS } from '../webhook/bodies.ts'
 import {
   CERTIFICATES_SECRET,
   certificateStore,
@@ -87,6 +89,10 @@ const LOOK_EVERY_MS = 10_000
 /** Below the 3 s of the shipped webhooks, so that the refusal is ours and says why. */
 const DEADLINE_MS = 2500
 const END_MS = 3000
+/** Each review under way has one, and several API servers keep some that are idle. */
+const MOST_CONNECTIONS = 2 * BOUNDS.requests
+/** With the reviews (16) and what else is looked at, below the connections that a client has. */
+const LOOKS_AT_ONCE = 8
 const FIRST_WAIT_MS = 100
 const LONGEST_WAIT_MS = 5000
 
@@ -126,23 +132,34 @@ export function openAdmission(parts: AdmissionParts): Admission {
           now: parts.nowMs,
           mayRenew: isLeading,
           applyBundle: async (bundle) => {
-            if (isLeading()) await writeBundle(client, bundle)
+            if (!isLeading()) return false
+            await writeBundle(client, bundle)
+            return true
           },
         })
       : Promise.resolve(fromFiles(parts.certificateFolder, parts.log))
 
-  const lookOnce = async (): Promise<void> => {
+  const lookAtKeys = async (): Promise<void> => {
+    if (keys === undefined) return
+    const before = keys
+    keys = await stampKeysAfter(before, stampKeySecret, isLeading)
+    if (!sameKeys(before, keys)) parts.onKeys?.()
+  }
+
+  const orNote = async (about: string, act: () => Promise<void>): Promise<void> => {
     try {
-      if (keys !== undefined) {
-        const before = keys
-        keys = await stampKeysAfter(before, stampKeySecret, isLeading)
-        if (!sameKeys(before, keys)) parts.onKeys?.()
-      }
-      await served?.look()
+      await act()
     } catch (error) {
-      if (!ending.signal.aborted)
-        note('the certificates of the webhooks can not be looked after', error, problemOf(error, parts))
+      if (!ending.signal.aborted) note(about, error, problemOf(error, parts))
     }
+  }
+
+  /** Neither waits for the other, since each goes on with what it knows where it can't be read. */
+  const lookOnce = async (): Promise<void> => {
+    await Promise.all([
+      orNote('the key of stamps can not be looked at', lookAtKeys),
+      orNote('the certificates of the webhooks can not be looked after', async () => served?.look()),
+    ])
   }
   const look = (): Promise<void> => {
     looking ??= lookOnce().finally(() => {
@@ -182,7 +199,7 @@ export function openAdmission(parts: AdmissionParts): Admission {
           if (draining) response.shouldKeepAlive = false
           answer(request, response)
         },
-        parts.at,
+        { ...parts.at, most: MOST_CONNECTIONS },
         authority === undefined ? served.tls : onlyFor(authority, served.tls),
       )
       while (!stop.aborted) {
@@ -211,11 +228,12 @@ const NEVER = new AbortController().signal
 
 function answering(parts: AdmissionParts, stampKeys: () => StampKeys) {
   const { client, steadyMs, note } = parts
+  const look = makeLooks({ client, most: LOOKS_AT_ONCE })
   const now = (): AdmitParts => ({
     reviews: parts.reviews,
     beside: parts.beside,
-    apiKey: async (namespace, name) => {
-      const object = await get(client, API_KEYS, { namespace, name })
+    apiKey: async (namespace, name, gone) => {
+      const object = await look(API_KEYS, { namespace, name }, gone)
       return object && observedKey(object).declared.apiKey
     },
     stampKeys,

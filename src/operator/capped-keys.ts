@@ -3,6 +3,7 @@ import type { Cap, Lost } from '../core/cap.ts'
 import type { Permission } from '../core/permission.ts'
 import type { Attested, Person } from '../core/person.ts'
 import { type Rights, sameRights } from '../resources/rights.ts'
+import { sameJson } from '../resources/same-json.ts'
 import type { KeyRef } from './world.ts'
 
 export type CappedKey = {
@@ -45,6 +46,8 @@ export type CappedKeys = {
     people: ReadonlyMap<string, Person>,
     meet: (person: Person) => Omit<KnownPerson, 'keys'>,
   ) => void
+  /** It is to be asked place by place there from now on. */
+  readonly move: (name: string, inside: CappedKey['inside']) => void
   readonly drop: (ref: KeyRef) => void
   /** By `personKey`. */
   readonly people: ReadonlyMap<string, KnownPerson>
@@ -83,6 +86,10 @@ export function keepCapped(): CappedKeys {
       }
       for (const who of before) if (!persons.has(who)) leave(name, who)
     },
+    move: (name, inside) => {
+      const known = keys.get(name)
+      if (known !== undefined) keys.set(name, { ...known, key: { ...known.key, inside } })
+    },
     lookAgain: (seenOf) => {
       const concerned = new Set<string>()
       const changed = new Map<string, readonly [before: Rights, after: Rights]>()
@@ -105,3 +112,9 @@ export function keepCapped(): CappedKeys {
     },
   }
 }
+
+export const placesIn = (inside: CappedKey['inside'] | undefined): number =>
+  inside?.values().reduce((sum, places) => sum + places.length, 0) ?? 0
+
+export const samePlaces = (a: CappedKey['inside'], b: CappedKey['inside']): boolean =>
+  a.size === b.size && (a.size === 0 || sameJson([...a], [...b]))

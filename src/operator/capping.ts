@@ -3,7 +3,7 @@
  * access namespaces or routes change, and all of it every few minutes. A key is woken where the cap is another one than before.
  */
 import type { Permission } from '../core/permission.ts'
-import { type Person, personKey, serviceAccountOf } from '../core/person.ts'
+import { type Attested, type Person, personKey, serviceAccountOf } from '../core/person.ts'
 import type { KubeObject } from '../kube/objects.ts'
 import type { AskedCap, PeopleCap, PeoplePort, Proof } from '../kube/people.ts'
 import type { RbacCaches } from '../kube/rbac-caches.ts'
@@ -17,7 +17,7 @@ import { makeKeyCap, type Of } from '../webhook/key-cap.ts'
 import type { Asking, Lane, Reviews } from '../webhook/reviews.ts'
 import { FOREIGN_KEY, type StampedKind, type StampKeys } from '../webhook/stamp.ts'
 import { stampOf } from '../webhook/stamped-object.ts'
-import { type CappedKey, keepCapped, nameOf, type SeenPerson } from './capped-keys.ts'
+import { type CappedKey, keepCapped, nameOf, placesIn, type SeenPerson, samePlaces } from './capped-keys.ts'
 import { makeRechecks } from './rechecks.ts'
 import type { KeyRef } from './world.ts'
 
@@ -69,7 +69,7 @@ export function makeCapping(parts: CappingParts): Capping {
   const sameLists = once<readonly Permission[]>()
   /** Names of keys whose cap is to be worked out anew. */
   const todo = new Set<string>()
-  /** Names of keys whose cap is what the roles have it, and was granted before; nobody was asked yet. */
+  /** Names of keys whose cap is what the roles have it, and was granted before; nobody could be asked yet. */
   const unasked = new Set<string>()
   /** By `personKey`: when to ask again. */
   const doubtful = new Map<string, number>()
@@ -92,8 +92,8 @@ export function makeCapping(parts: CappingParts): Capping {
     }
   }
 
-  const keep = (ref: KeyRef, of: Of, capped: CappedKey['capped']): void => {
-    keys.put({ ref, ...of, inside: insideOf(of), capped }, peopleOf(of), (person) => ({
+  const keep = ({ ref, ...of }: Omit<CappedKey, 'inside'>, inside = insideOf(of)): void => {
+    keys.put({ ref, ...of, inside }, peopleOf(of), (person) => ({
       ...{ person, since: steadyMs(), doubts: 0 },
       ...seenOf(rbac, person),
     }))
@@ -116,20 +116,20 @@ export function makeCapping(parts: CappingParts): Capping {
     const of = ofAsked(asked)
     const before = keys.get(ref)?.capped
     // whoever is behind it is known before anything is asked: what changes meanwhile is asked again
-    keep(ref, of, before)
+    keep({ ref, ...of, capped: before })
     if (before === undefined && last !== undefined && rbac.synced()) {
       const expected = await caps.expected(of)
       if (sameJson(expected.cap, last)) {
-        keep(ref, of, expected)
+        keep({ ref, ...of, capped: expected })
         unasked.add(nameOf(ref))
         return expected
       }
     }
     for (let tries = 1; ; tries++) {
-      const known = forgotten
+      const [known, inside] = [forgotten, insideOf(of)]
       const capped = await caps.asked(of, asking('change'))
-      if (known !== forgotten && tries < 5) continue
-      keep(ref, of, capped)
+      if ((known !== forgotten || !samePlaces(inside, insideOf(of))) && tries < 5) continue
+      keep({ ref, ...of, capped }, inside)
       await doubt(of, capped)
       return capped
     }
@@ -142,6 +142,13 @@ export function makeCapping(parts: CappingParts): Capping {
     const capped = await caps.asked(key, how)
     await doubt(key, capped)
     if (!sameJson(capped, keys.named(name)?.capped)) parts.wake(key.ref)
+  }
+
+  /** A ServiceAccount of which nothing was shown so far. One that is behind some key was: it is gone by now. */
+  const isUnseen = (one: Attested): boolean => {
+    const account = serviceAccountOf(one.person)
+    if (account === undefined || rbac.serviceAccountUid(account.namespace, account.name) !== undefined) return false
+    return [...peopleOf({ people: [one] }).keys()].every((who) => !keys.people.has(who))
   }
 
   const lookAtPeople = (): void => {
@@ -162,7 +169,12 @@ export function makeCapping(parts: CappingParts): Capping {
     revision = reach.revision()
     for (const name of keys.names()) {
       const key = keys.named(name)
-      if (key !== undefined && !samePlaces(key.inside, insideOf(key))) todo.add(name)
+      if (key === undefined) continue
+      const inside = insideOf(key)
+      if (samePlaces(key.inside, inside)) continue
+      // by these from now on, also where the cap stays as it was
+      keys.move(name, inside)
+      todo.add(name)
     }
   }
 
@@ -210,7 +222,9 @@ export function makeCapping(parts: CappingParts): Capping {
 
   const renewAll = async (names: readonly string[], newerThan: number, stop: AbortSignal): Promise<void> => {
     const failed = await eachOf(names, RENEWED_AT_ONCE, async (name) => {
-      if (!stop.aborted) await recheck(name, asking('renewal', newerThan))
+      if (stop.aborted) return
+      await recheck(name, asking('renewal', newerThan))
+      unasked.delete(name)
     })
     if (failed[0] !== undefined && !stop.aborted) parts.onTrouble(failed[0])
   }
@@ -219,9 +233,7 @@ export function makeCapping(parts: CappingParts): Capping {
   const renew = async (stop: AbortSignal): Promise<void> => {
     let next = steadyMs() + RENEW_EVERY_MS
     while (!stop.aborted) {
-      const expected = [...unasked]
-      unasked.clear()
-      await renewAll(expected, Number.NEGATIVE_INFINITY, stop)
+      await renewAll([...unasked], Number.NEGATIVE_INFINITY, stop)
       if (steadyMs() >= next) {
         next = steadyMs() + RENEW_EVERY_MS
         await renewAll(keys.names(), steadyMs(), stop)
@@ -232,8 +244,8 @@ export function makeCapping(parts: CappingParts): Capping {
 
   return {
     people: {
-      creatorOf: (object) => proofOf('ApiKey', object, parts),
-      claimantOf: (object) => proofOf('ApiKeyClaim', object, parts),
+      creatorOf: (object) => proofOf('ApiKey', object, { ...parts, isUnseen }),
+      claimantOf: (object) => proofOf('ApiKeyClaim', object, { ...parts, isUnseen }),
       capOf: capFor,
       capWith: async (asked, claimant) => {
         const of = ofAsked({ ...asked, people: [...asked.people, claimant] })
@@ -263,27 +275,26 @@ export function makeCapping(parts: CappingParts): Capping {
   }
 }
 
-/** What is so new may bear the stamp of a replica that has read a key that this one has not. */
-const KEYS_READ_WITHIN_MS = 30_000
+/** What is so new may be about what another replica or the API server knows, and this replica has not read yet. */
+const READ_WITHIN_MS = 30_000
+const SOON_MS = 1000
 
-function proofOf(
-  kind: StampedKind,
-  object: KubeObject,
-  { stampKeys, nowMs }: Pick<CappingParts, 'stampKeys' | 'nowMs'>,
-): Proof {
+type Proving = Pick<CappingParts, 'stampKeys' | 'nowMs'> & { readonly isUnseen: (who: Attested) => boolean }
+
+function proofOf(kind: StampedKind, object: KubeObject, { stampKeys, nowMs, isUnseen }: Proving): Proof {
   const found = stampOf(kind, object, stampKeys())
-  if (found.ok || found.problem !== FOREIGN_KEY) return found
-  const until = Date.parse(object.metadata.creationTimestamp) + KEYS_READ_WITHIN_MS
-  return until > nowMs() ? { ...found, until } : found
+  const [now, last] = [nowMs(), Date.parse(object.metadata.creationTimestamp) + READ_WITHIN_MS]
+  if (last <= now) return found
+  if (!found.ok) {
+    // whoever reads another key of stamps looks at everything again
+    return found.problem === FOREIGN_KEY ? { ...found, undecided: { code: 'stamp_key_unknown', until: last } } : found
+  }
+  if (!isUnseen(found.value)) return found
+  const undecided = { code: 'service_account_unknown', until: Math.min(last, now + SOON_MS) }
+  return { ok: false, problem: 'its ServiceAccount was not seen yet', undecided }
 }
 
 function seenOf({ rightsOf, serviceAccountUid }: CappingParts['rbac'], person: Person): SeenPerson {
   const account = serviceAccountOf(person)
   return { rights: rightsOf(person), accountUid: account && serviceAccountUid(account.namespace, account.name) }
 }
-
-const placesIn = (inside: CappedKey['inside'] | undefined): number =>
-  inside?.values().reduce((sum, places) => sum + places.length, 0) ?? 0
-
-const samePlaces = (a: CappedKey['inside'], b: CappedKey['inside']): boolean =>
-  a.size === b.size && (a.size === 0 || sameJson([...a], [...b]))

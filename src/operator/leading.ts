@@ -40,8 +40,8 @@ const CLAIMS_EVERY_MS = 5_000
 
 export function startLeading(parts: LeadingParts): Leading {
   const { jitter } = parts
-  const look = lookOf(parts)
-  const keys = makeQueue({
+  const look = lookOf(parts, () => keys.depth() > CONCURRENCY)
+  const keys: Queue = makeQueue({
     run: (key) => look(refOf(key)),
     concurrency: CONCURRENCY,
     onTrouble: (key, error, retryMs) => parts.onTrouble(refOf(key), error, retryMs),
@@ -85,11 +85,11 @@ type Look = (ref: KeyRef) => Promise<number | undefined>
 
 /** One look at a key, with all that is to be done; resolves to the milliseconds until the next. */
 const lookOf =
-  ({ port, nowMs, steadyMs, random, onReconciled }: LeadingParts): Look =>
+  ({ port, nowMs, steadyMs, random, onReconciled }: LeadingParts, othersWait: () => boolean): Look =>
   async (ref) => {
     const began = steadyMs()
     try {
-      const again = await reconcile({ port, nowMs, random }, ref)
+      const again = await reconcile({ port, nowMs, random, othersWait }, ref)
       onReconciled('settled', steadyMs() - began)
       return again === undefined ? undefined : again - nowMs()
     } catch (error) {

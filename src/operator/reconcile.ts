@@ -12,6 +12,8 @@ export type ReconcileParts = {
   readonly port: KeyPort
   readonly nowMs: () => number
   readonly random: (count: number) => Uint8Array
+  /** Whether other keys wait for their turn; never unless given. */
+  readonly othersWait?: () => boolean
 }
 
 /** No plan needs more: one to act, one to see what came of it, one to report. The rest is for what changes meanwhile. */
@@ -33,6 +35,8 @@ export async function reconcile(parts: ReconcileParts, ref: KeyRef): Promise<num
       throw error
     }
     if (next.steps.every(({ kind }) => kind === 'report')) return next.again
+    // what is in force of the others comes before what is said of this one
+    if (next.steps.every(({ kind }) => kind === 'grant') && parts.othersWait?.() === true) return parts.nowMs()
   }
   throw new Trouble('unsettled', 'retry')
 }

@@ -59,11 +59,12 @@ export async function runOperator(parts: RunParts): Promise<number> {
     const opened = await openKube(config, { env: parts.env, steadyMs })
     if (!opened.ok) return refuseCall(COMMAND, opened.problems, parts)
     const { access, namespace } = opened.kube
-    const [client, urgent] = [makeClient({ access, steadyMs, jitter }), makeClient({ access, steadyMs, jitter })]
+    const connect = (): KubeClient => makeClient({ access, steadyMs, jitter })
+    const clients = { client: connect(), urgent: connect(), leasing: connect() }
     try {
-      return await serve({ ...parts, config, log, client, urgent, namespace })
+      return await serve({ ...parts, ...clients, config, log, namespace })
     } finally {
-      await Promise.all([client.close(), urgent.close()])
+      await Promise.all(Object.values(clients).map((client) => client.close()))
     }
   } catch (error) {
     if (error instanceof Trouble) return complain(COMMAND, explained(error), parts)
@@ -75,14 +76,16 @@ type Serving = RunParts & {
   readonly config: OperatorConfig
   readonly log: Log
   readonly client: KubeClient
-  /** With connections of its own: somebody waits for admission, and the Lease must not wait behind what it allows. */
+  /** With connections of its own, as somebody waits for admission. */
   readonly urgent: KubeClient
+  /** The same for the Lease: neither admission nor what it allows, however much of it, may cost it. */
+  readonly leasing: KubeClient
   /** Keyward's own. */
   readonly namespace: string
 }
 
 async function serve(parts: Serving): Promise<number> {
-  const { config, log, client, urgent, namespace, version } = parts
+  const { config, log, client, urgent, leasing, namespace, version } = parts
   const failing = new AbortController()
   const stop = AbortSignal.any([parts.stop, failing.signal])
   // never the same after a restart: what one process began is not another's
@@ -101,7 +104,7 @@ async function serve(parts: Serving): Promise<number> {
   const following = makeFollowing({ log, tell: troubles.note, staleMs, steadyMs })
   const problem = `the permission to get, create and update leases.coordination.k8s.io in the Kubernetes namespace ${namespace} is missing`
   const lease = campaign({
-    ...{ client: urgent, namespace, name: LEASE, identity, durationMs: config.leaseDuration, steadyMs, nowMs, jitter },
+    ...{ client: leasing, namespace, name: LEASE, identity, durationMs: config.leaseDuration, steadyMs, nowMs, jitter },
     onTrouble: (error) =>
       troubles.note('the Lease can not be had or kept', error, isForbidden(error) ? { problem } : {}),
   })

@@ -12,7 +12,12 @@ export type Listening = {
   readonly stop: (deadlineMs: number) => Promise<void>
 }
 
-export type ListenAt = { readonly host: string; readonly port: number }
+export type ListenAt = {
+  readonly host: string
+  readonly port: number
+  /** Connections at once: more are closed as they come. Not bounded unless told. */
+  readonly most?: number
+}
 
 /** Longer than the proxies that ask commonly keep a connection (60 s), so that they are the ones who close it. */
 export const KEEP_ALIVE_S = 65
@@ -45,6 +50,7 @@ export async function listen(handler: RequestListener, at: ListenAt, tls?: Serve
   server.maxHeadersCount = 0
   // close() would cut idle connections at once, and with them requests that are on their way
   server.closeIdleConnections = () => undefined
+  if (at.most !== undefined) server.maxConnections = at.most
   await bind(server, at)
   return {
     port: (server.address() as AddressInfo).port,

@@ -1,12 +1,14 @@
-/** What is said of single requests: counted always, told one by one only where somebody asked for debug. */
+/** What is said of single requests: counted and kept for a while always, told one by one only where somebody asked for debug. */
 import type { Verdict } from '../core/decide.ts'
 import type { CheckRequest } from '../core/request.ts'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
+import type { RecentChecks } from './recent-checks.ts'
 
 export type NotesParts = {
   readonly metrics: Pick<Metrics, 'countCheck' | 'countAnswer'>
   readonly log: Pick<Log, 'debug' | 'warn' | 'isLevelEnabled'>
+  readonly recent: RecentChecks
   readonly nowMs: () => number
 }
 
@@ -15,6 +17,8 @@ export type UpTo = 'proxy' | 'caller'
 
 export type Notes = {
   readonly check: (listener: string) => (request: CheckRequest, verdict: Verdict) => void
+  /** What was answered to a request ID. */
+  readonly answered: RecentChecks['find']
   /** A check that is about no single request, so that nothing was decided. */
   readonly untold: (family: string, verdict: Verdict, upTo: UpTo) => void
   /** What the reverse proxy had to say for itself. */
@@ -27,7 +31,7 @@ const TELL_AGAIN_MS = 10_000
 /** What the owner of the upstream, or of the proxy, should hear of without asking for debug. */
 const WORTH_A_WARNING = new Set(['upstream_unavailable', 'upstream_timeout', 'upstream_lost', 'filter_failed'])
 
-export function makeNotes({ metrics, log, nowMs }: NotesParts): Notes {
+export function makeNotes({ metrics, log, recent, nowMs }: NotesParts): Notes {
   const told = new Map<string, { at: number; since: number }>()
 
   const warn = (kind: string, fields: Record<string, unknown>, message: string): void => {
@@ -44,11 +48,14 @@ export function makeNotes({ metrics, log, nowMs }: NotesParts): Notes {
     check: (listener) => (request, verdict) => {
       const code = verdict.kind === 'allow' ? 'allow' : verdict.code
       metrics.countCheck(listener, verdict.record?.environment ?? '', code)
+      // what stays open is asked about again and again, and goes on being what it was
+      if (listener !== 'recheck' || code !== 'allow') recent.keep(listener, request, verdict, nowMs())
       if (!log.isLevelEnabled('debug')) return
       const { requestId, method } = request
       const why = verdict.kind === 'allow' ? undefined : verdict.why
       log.debug({ listener, requestId, method, keyId: verdict.record?.keyId, code, why }, 'check')
     },
+    answered: recent.find,
     untold: (family, verdict, upTo) => {
       const listener = family === 'grpc' ? 'grpc' : 'http'
       const code = verdict.kind === 'allow' ? 'allow' : verdict.code

@@ -16,6 +16,7 @@ import { loadConfig } from '../runtime/config.ts'
 import { type Log, makeLog } from '../runtime/log.ts'
 import { type Metrics, makeMetrics } from '../runtime/metrics.ts'
 import { makeNotes } from '../runtime/notes.ts'
+import { makeRecentChecks } from '../runtime/recent-checks.ts'
 import {
   aborted,
   complain as complainOf,
@@ -105,7 +106,7 @@ async function serve(parts: Serving): Promise<number> {
     index: () => (phase.loaded ? inForce.index() : undefined),
     limiter: localLimiter(nowUs),
     metrics,
-    notes: makeNotes({ metrics, log, nowMs }),
+    notes: makeNotes({ metrics, log, recent: makeRecentChecks(), nowMs }),
     tls,
     missing,
   })

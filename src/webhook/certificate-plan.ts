@@ -10,8 +10,10 @@ export type Material = {
   readonly serving: Pair
   /** Who signs serving certificates. */
   readonly authority: Pair
-  /** Announced, and signs nothing yet. */
+  /** To be announced, and signs nothing yet. */
   readonly next: Pair | undefined
+  /** When callers had been told of `next`, in milliseconds since 1970; undefined: nobody knows that they were. */
+  readonly announcedAt: number | undefined
   /** Signs nothing any more; callers that did not see the exchange still know it. */
   readonly previous: string | undefined
 }
@@ -29,7 +31,7 @@ export const AUTHORITY_LIFE_MS = 365 * DAY_MS
 export const SERVING_LIFE_MS = 30 * DAY_MS
 /** A certificate counts from a little before it was made, for callers whose clock is behind. */
 export const BACKDATED_MS = 5 * MINUTE_MS
-/** Between a CA that is announced and its first signature: every API server has it by then. */
+/** Between a CA that callers were told of and its first signature: every API server has it by then. */
 export const ANNOUNCED_MS = 10 * MINUTE_MS
 /** How long a CA is still trusted once it signs no more: every replica serves the new certificate by then. */
 export const FORGOTTEN_AFTER_MS = DAY_MS
@@ -45,12 +47,15 @@ export function certificateStep(
   const next = material.next === undefined ? undefined : validity(material.next.cert)
   if (authority === undefined || serving === undefined || authority.to <= now) return 'start'
   if (material.next !== undefined && (next === undefined || next.to <= now)) return 'start'
-  if (next !== undefined && now >= next.from + BACKDATED_MS + ANNOUNCED_MS) return 'promote'
+  if (mayPromote(material, now)) return 'promote'
   if (next === undefined && isDue(authority, now)) return 'announce'
   if (isDue(serving, now) || !fits(material, names)) return 'renew'
   const isOver = material.previous !== undefined && now >= serving.from + BACKDATED_MS + FORGOTTEN_AFTER_MS
   return isOver ? 'forget' : undefined
 }
+
+const mayPromote = ({ next, announcedAt }: Material, now: number): boolean =>
+  next !== undefined && announcedAt !== undefined && now >= announcedAt + ANNOUNCED_MS
 
 /** Whether it can be served, though something of it may be due. */
 export const isSound = (material: Material, names: readonly string[], now: number): boolean =>

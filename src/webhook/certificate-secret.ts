@@ -71,6 +71,7 @@ export const encodeMaterial = (material: Material): Data =>
     'ca.key': material.authority.key,
     'next-ca.crt': material.next?.cert,
     'next-ca.key': material.next?.key,
+    'next-ca.announced': material.announcedAt === undefined ? undefined : new Date(material.announcedAt).toISOString(),
     'previous-ca.crt': material.previous,
     'ca-bundle.crt': bundleOf(material),
   })
@@ -79,7 +80,9 @@ export const encodeMaterial = (material: Material): Data =>
 export function decodeMaterial(data: unknown): Material | undefined {
   const [serving, authority] = [pairIn(data, 'tls'), pairIn(data, 'ca')]
   if (serving === undefined || authority === undefined) return undefined
-  return { serving, authority, next: pairIn(data, 'next-ca'), previous: certificateIn(data, 'previous-ca.crt') }
+  const [next, previous] = [pairIn(data, 'next-ca'), certificateIn(data, 'previous-ca.crt')]
+  const announcedAt = Date.parse(textIn(data, 'next-ca.announced') ?? '')
+  return { serving, authority, next, announcedAt: Number.isFinite(announcedAt) ? announcedAt : undefined, previous }
 }
 
 function pairIn(data: unknown, name: string): Pair | undefined {

@@ -13,6 +13,7 @@ import {
   X509Certificate,
   X509CertificateGenerator,
 } from '@peculiar/x509'
+import { unreachable } from '../core/parsed.ts'
 import { Trouble } from '../core/trouble.ts'
 import {
   AUTHORITY_LIFE_MS,
@@ -63,6 +64,16 @@ export async function currentCertificates(parts: CertificateParts): Promise<Mate
   throw new Trouble('certificates_contended', 'retry')
 }
 
+/** To be called once callers were told of a CA that is to sign: its time runs from then on, and it is kept, whoever leads later. */
+export async function keepAnnounced({ store, now }: CertificateParts, told: Material): Promise<void> {
+  if (told.next === undefined || told.announcedAt !== undefined) return
+  const found = await store.read()
+  const { material } = found ?? {}
+  if (material?.next?.cert !== told.next.cert || material.announcedAt !== undefined) return
+  // where another replica was first, it is looked at again
+  await store.write({ ...material, announcedAt: now() }, found?.revision)
+}
+
 /** What a replica serves that leaves all work to another one; undefined: there is nothing, so it has to make something. */
 function leftAlone({ material, served, names, now }: Ground): Material | undefined {
   // what somebody spoilt is mended by whoever leads, and is served by nobody until then
@@ -77,19 +88,21 @@ type Ground = {
   readonly served: Material | undefined
 }
 
+const NO_NEXT = { next: undefined, announcedAt: undefined } as const
+
 async function carriedOut(step: CertificateStep, { material, names, now, served }: Ground): Promise<Material> {
   if (material === undefined || step === 'start') {
     const authority = await newAuthority(now)
     const serving = await newServing(authority, names, now)
-    return { authority, serving, next: undefined, previous: served?.authority.cert }
+    return { authority, serving, ...NO_NEXT, previous: served?.authority.cert }
   }
   switch (step) {
     case 'announce':
-      return { ...material, next: await newAuthority(now) }
+      return { ...material, ...NO_NEXT, next: await newAuthority(now) }
     case 'promote': {
       const authority = material.next ?? (await newAuthority(now))
       const serving = await newServing(authority, names, now)
-      return { authority, serving, next: undefined, previous: material.authority.cert }
+      return { authority, serving, ...NO_NEXT, previous: material.authority.cert }
     }
     case 'renew':
       return { ...material, serving: await newServing(material.authority, names, now) }
@@ -104,10 +117,6 @@ const KEYS = { name: 'ECDSA', namedCurve: 'P-256' } as const
 const SIGNED_BY = { name: 'ECDSA', hash: 'SHA-256' } as const
 
 const newKeys = () => webcrypto.subtle.generateKey(KEYS, true, ['sign', 'verify'])
-
-const unreachable = (step: never): never => {
-  throw new Error(`no such step: ${String(step)}`)
-}
 
 async function newAuthority(now: number): Promise<Pair> {
   const keys = await newKeys()

@@ -26,6 +26,8 @@ export type Lacking = {
   readonly hosts: readonly string[]
   /** There is no access namespace on which this person may grant anything. */
   readonly hasNothing: boolean
+  /** Groups of theirs that count by now, and that were not asked about, since the object's stamp does not have them. */
+  readonly unstamped: readonly string[]
 }
 
 export function refusalOf({ title, problems, lacking }: Refused): string {
@@ -34,7 +36,7 @@ export function refusalOf({ title, problems, lacking }: Refused): string {
   return lines.join('\n')
 }
 
-function lackingLines(title: string, { person, act, grant, hosts, hasNothing }: Lacking): readonly string[] {
+function lackingLines(title: string, { person, act, grant, hosts, hasNothing, unstamped }: Lacking): readonly string[] {
   const who = echo(person.username)
   const lines: string[] = []
   if (grant !== undefined) {
@@ -47,12 +49,23 @@ function lackingLines(title: string, { person, act, grant, hosts, hasNothing }: 
   }
   if (hosts.length > 0)
     lines.push(`${who} may not serve ${hosts.length === 1 ? 'this host' : 'these hosts'}: ${hosts.join(', ')}.`)
+  if (unstamped.length > 0)
+    lines.push(
+      `Keyward has only just heard of a binding for ${unstamped.length === 1 ? 'their group' : 'their groups'} ${shown(unstamped)}, too late for this object: try again in a moment.`,
+    )
   return [
     ...lines,
     'A ClusterRole with this rule, bound by a ClusterRoleBinding to',
     `${subjectOf(person)}, would allow it:`,
     ...rules(grant, hosts),
   ]
+}
+
+const MOST_SHOWN = 8
+
+const shown = (groups: readonly string[]): string => {
+  const rest = groups.length > MOST_SHOWN ? [`${groups.length - MOST_SHOWN} more`] : []
+  return [...groups.slice(0, MOST_SHOWN).map(echo), ...rest].join(', ')
 }
 
 function done(act: Lacking['act']): string {
@@ -65,7 +78,7 @@ function done(act: Lacking['act']): string {
 function subjectOf(person: Person): string {
   const account = serviceAccountOf(person)
   return account === undefined
-    ? `{apiGroup: rbac.authorization.k8s.io, kind: User, name: ${JSON.stringify(person.username)}}`
+    ? `{apiGroup: rbac.authorization.k8s.io, kind: User, name: ${echo(person.username)}}`
     : `{kind: ServiceAccount, namespace: ${account.namespace}, name: ${account.name}}`
 }
 

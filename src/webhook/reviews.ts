@@ -2,6 +2,7 @@
 import type { Permission } from '../core/permission.ts'
 import { type Person, personKey } from '../core/person.ts'
 import { Trouble } from '../core/trouble.ts'
+import { type Kept, keepAnswers, type Whose } from './kept-answers.ts'
 import { type Question, questionKey, type ReviewSpec, reviewSpec } from './review-spec.ts'
 import { type Lane, makeTurns } from './review-turns.ts'
 
@@ -52,12 +53,8 @@ export type Known = {
   readonly said: boolean | undefined
 }
 
-type Entry = {
-  readonly person: Person
-  readonly who: string
+type Entry = Kept & {
   readonly question: Question
-  /** When it was asked, by the steady clock. */
-  readonly askedAt: number
   readonly lane: Lane
   readonly answer: Promise<boolean>
   said: boolean | undefined
@@ -65,11 +62,11 @@ type Entry = {
   waiting: Set<AbortSignal | undefined> | undefined
 }
 
+type Asked = { readonly question: Question /** `questionKey` of it. */; readonly key: string }
+
 export function makeReviews(parts: ReviewParts): Reviews {
   const { review, steadyMs, counted, keep = 200_000 } = parts
-  const entries = new Map<string, Entry>()
-  /** Those that only admission asked for. */
-  const passing = new Set<string>()
+  const answers = keepAnswers<Entry>({ steadyMs, most: keep })
   const queue = makeTurns(parts.concurrency ?? 16)
   const pace = paced(parts)
   const keys = new WeakMap<Person, string>()
@@ -80,38 +77,18 @@ export function makeReviews(parts: ReviewParts): Reviews {
     return who
   }
 
-  const drop = (key: string): void => {
-    entries.delete(key)
-    passing.delete(key)
-  }
-
-  const bound = (): void => {
-    for (const oldest of [passing.keys(), entries.keys()]) {
-      for (const key of oldest) {
-        if (entries.size <= keep) return
-        drop(key)
-      }
-    }
-  }
-
-  const begin = (key: string, about: Pick<Entry, 'person' | 'who' | 'question'>, asking: Asking): Promise<boolean> => {
-    const { lane, gone } = asking
+  const begin = (whose: Whose, { question, key }: Asked, { lane, gone }: Asking): Promise<boolean> => {
+    const { person, who } = answers.held(whose)
     const { promise: answer, resolve, reject } = Promise.withResolvers<boolean>()
+    const about = { person, who, question, key }
     const entry: Entry = { ...about, askedAt: steadyMs(), lane, answer, said: undefined, waiting: new Set([gone]) }
-    const isPassing = lane === 'admission' && (!entries.has(key) || passing.has(key))
-    // behind those that were asked before, so that the oldest goes first
-    drop(key)
-    entries.set(key, entry)
-    if (isPassing) passing.add(key)
-    bound()
-    const forget = (): void => {
-      if (entries.get(key) === entry) drop(key)
-    }
+    answers.keep(entry, lane === 'admission')
+    const forget = (): void => answers.drop(entry)
     answer.then((said) => {
       entry.said = said
     }, forget)
     queue({
-      ...{ lane, who: about.who },
+      ...{ lane, who },
       isWanted: () => [...(entry.waiting ?? [])].some((one) => one?.aborted !== true),
       drop: () => {
         forget()
@@ -120,7 +97,7 @@ export function makeReviews(parts: ReviewParts): Reviews {
       begin: async () => {
         entry.waiting = undefined
         counted(lane)
-        const asked = review(reviewSpec(about.person, about.question))
+        const asked = review(reviewSpec(person, question))
         resolve(asked)
         await asked
       },
@@ -132,21 +109,21 @@ export function makeReviews(parts: ReviewParts): Reviews {
     const { lane, maxAgeMs, gone } = asking
     if (gone?.aborted === true) throw notWaitedFor()
     const who = whoIs(person)
-    const key = `${questionKey(question)} ${who}`
+    const key = questionKey(question)
     const known = () => {
-      const entry = entries.get(key)
+      const entry = answers.find(who, key)
       if (entry === undefined || steadyMs() - entry.askedAt > maxAgeMs) return undefined
       // what waits in another lane may wait longer there
       if (entry.waiting !== undefined && entry.lane !== lane) return undefined
       entry.waiting?.add(gone)
-      if (lane !== 'admission') passing.delete(key)
+      if (lane !== 'admission') answers.stay(entry)
       return entry.answer
     }
     const answer = known()
     if (answer !== undefined) return answer
     // before anything of it is known to others: nobody else waits for the pace
     if (lane === 'renewal') await pace()
-    return (lane === 'renewal' ? known() : undefined) ?? begin(key, { person, who, question }, asking)
+    return (lane === 'renewal' ? known() : undefined) ?? begin({ person, who }, { question, key }, asking)
   }
 
   /** A yes to the question without a name covers every name. */
@@ -156,15 +133,15 @@ export function makeReviews(parts: ReviewParts): Reviews {
   return {
     may,
     missing: async (person, { accessNamespace, permissions }, asking) => {
-      const answers = await Promise.all(
+      const granted = await Promise.all(
         permissions.map((permission) => may(person, { kind: 'grant', permission, accessNamespace }, asking)),
       )
-      return permissions.filter((_, i) => answers[i] !== true)
+      return permissions.filter((_, i) => granted[i] !== true)
     },
     forget: (concerns) => {
-      for (const [key, entry] of entries) if (concerns(entry)) drop(key)
+      for (const entry of answers.all()) if (concerns(entry)) answers.drop(entry)
     },
-    size: () => entries.size,
+    size: answers.size,
   }
 }
 

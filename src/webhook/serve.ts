@@ -2,6 +2,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { Trouble } from '../core/trouble.ts'
 import { type AdmissionRequest, type Answer, composeAnswer, parseReview } from './admission-request.ts'
+import { BOUNDS, type Body, type Bounds, makeBodies } from './bodies.ts'
 
 export type Served = {
   /** By path, such as `/mutate`. */
@@ -15,17 +16,15 @@ export type Served = {
   readonly steadyMs: () => number
   /** By code only. */
   readonly trouble: (code: string) => void
+  readonly bounds?: Bounds
 }
 
 /** @param gone nobody waits for the answer any more */
 type Endpoint = (request: AdmissionRequest, gone: AbortSignal) => Promise<Answer> | Answer
 
-/** Two objects of what the API server takes (3 MiB), and what lies around them. */
-const MAX_BODY_BYTES = 7 * 1024 * 1024
-
-const UNAVAILABLE = 'Keyward could not ask the API server what you may grant, so nothing was changed; try again.'
-
 export function admissionListener(served: Served): RequestListener<typeof IncomingMessage> {
+  const { deadlineMs, pause, bounds = BOUNDS } = served
+  const bodies = makeBodies({ withinMs: deadlineMs, pause, bounds })
   return (request, response) => {
     const path = (request.url ?? '').replace(/\?.*$/s, '')
     const act = Object.hasOwn(served.endpoints, path) ? served.endpoints[path] : undefined
@@ -33,26 +32,36 @@ export function admissionListener(served: Served): RequestListener<typeof Incomi
     if (request.method !== 'POST') return refuse(response, 405, 'a webhook is called by POST')
     const began = served.steadyMs()
     const count = (answer: string) => served.counted(path, answer, served.steadyMs() - began)
-    bodyOf(request)
-      .then(async (body) => {
-        const review = reviewIn(body)
-        if ('status' in review) {
-          count('bad_request')
-          return refuse(response, review.status, review.problem)
-        }
-        const answer = await bounded(act, review, served)
-        count(answer.allowed ? 'allowed' : answer.code === 503 ? 'unavailable' : 'refused')
-        reply(response, 200, composeAnswer(review.uid, answer))
-      })
-      // a caller that went away in the middle
-      .catch(() => response.destroy())
+    const take = async (body: Body): Promise<void> => {
+      const review = reviewIn(body, bounds)
+      if ('status' in review) {
+        count(review.status === 503 ? 'unavailable' : 'bad_request')
+        return refuse(response, review.status, review.problem)
+      }
+      const answer = await bounded(act, review, served)
+      count(answer.allowed ? 'allowed' : answer.code === 503 ? 'unavailable' : 'refused')
+      reply(response, 200, composeAnswer(review.uid, answer))
+    }
+    // a caller that went away in the middle
+    bodies.taking(request, take).catch(() => response.destroy())
   }
 }
 
-function reviewIn(body: unknown): AdmissionRequest | { readonly status: 400 | 413; readonly problem: string } {
-  if (body === TOO_LARGE) return { status: 413, problem: `more than ${MAX_BODY_BYTES} bytes` }
-  const parsed = body === undefined ? undefined : parseReview(body)
-  return parsed?.ok === true ? parsed.value : { status: 400, problem: parsed?.problem ?? 'not JSON' }
+type Unusable = { readonly status: 400 | 413 | 503; readonly problem: string }
+
+function reviewIn(body: Body, { bytes, values }: Bounds): AdmissionRequest | Unusable {
+  switch (body.kind) {
+    case 'json': {
+      const parsed = parseReview(body.value)
+      return parsed.ok ? parsed.value : { status: 400, problem: parsed.problem }
+    }
+    case 'notJson':
+      return { status: 400, problem: 'not JSON' }
+    case 'tooLarge':
+      return { status: 413, problem: `more than ${bytes} bytes, or than ${values} values` }
+    default:
+      return { status: 503, problem: 'too many reviews at once; try again' }
+  }
 }
 
 /** Never a yes where something failed. */
@@ -66,14 +75,14 @@ async function bounded(
     await pause(deadlineMs, done.signal)
     if (!done.signal.aborted) trouble('admission_late')
     done.abort()
-    return { allowed: false, code: 503, message: UNAVAILABLE }
+    return unavailable(ASK_AGAIN)
   }
   const work = async (): Promise<Answer> => {
     try {
       return await act(request, done.signal)
     } catch (error) {
-      if (!done.signal.aborted) trouble(error instanceof Trouble ? error.code : 'admission_failed')
-      return { allowed: false, code: 503, message: UNAVAILABLE }
+      if (!done.signal.aborted) trouble(codeOf(error))
+      return unavailable(wordsFor(error))
     } finally {
       done.abort()
     }
@@ -83,23 +92,17 @@ async function bounded(
   return Promise.race([working, late()])
 }
 
-const TOO_LARGE = Symbol('too large')
+const unavailable = (message: string): Answer => ({ allowed: false, code: 503, message })
 
-/** undefined: not JSON. */
-async function bodyOf(request: IncomingMessage): Promise<unknown> {
-  const chunks: Buffer[] = []
-  let bytes = 0
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    bytes += chunk.length
-    if (bytes > MAX_BODY_BYTES) return TOO_LARGE
-    chunks.push(chunk)
-  }
-  try {
-    return JSON.parse(Buffer.concat(chunks).toString())
-  } catch {
-    return undefined
-  }
-}
+const codeOf = (error: unknown): string => (error instanceof Trouble ? error.code : 'admission_failed')
+
+const ASK_AGAIN = 'Keyward could not ask the API server what you may grant, so nothing was changed; try again.'
+
+/** What passes is worth another try; what doesn't is for somebody to mend. */
+const wordsFor = (error: unknown): string =>
+  error instanceof Trouble && error.fate === 'retry'
+    ? ASK_AGAIN
+    : `Keyward could not judge this (${codeOf(error)}), so nothing was changed. Trying again will not help: whoever runs Keyward finds this code in the operator's log.`
 
 const refuse = (response: ServerResponse, status: number, problem: string): void => {
   response.setHeader('connection', 'close')

@@ -1,11 +1,11 @@
 /** The certificate that is served, looked after: renewed in time, exchanged without a restart, and its CA told to the API server. */
 import type { ServerTls, TlsOptions } from '../runtime/tls.ts'
 import { bundleOf, type Material, validity } from './certificate-plan.ts'
-import { type CertificateParts, currentCertificates } from './certificates.ts'
+import { type CertificateParts, currentCertificates, keepAnnounced } from './certificates.ts'
 
 export type ServingParts = Omit<CertificateParts, 'served'> & {
-  /** Writes the bundle into both webhook configurations; may do nothing where another replica leads. */
-  readonly applyBundle: (bundle: string) => Promise<void>
+  /** Whether the bundle is in both webhook configurations now; false: that is left to another replica, which leads. */
+  readonly applyBundle: (bundle: string) => Promise<boolean>
 }
 
 export type Serving = {
@@ -29,15 +29,20 @@ export async function makeServing(parts: ServingParts): Promise<Serving> {
     look: async () => {
       const now = await currentCertificates({ ...parts, served: () => material })
       // callers learn of a CA before anything is served that it signed
-      await parts.applyBundle(bundleOf(now))
-      if (now.serving.cert === material.serving.cert) return
-      material = now
-      for (const apply of appliers) apply(optionsOf(now))
+      const isTold = await parts.applyBundle(bundleOf(now))
+      if (now.serving.cert !== material.serving.cert) {
+        material = now
+        for (const apply of appliers) apply(optionsOf(now))
+      }
+      if (isTold) await keepAnnounced(parts, now)
     },
   }
 }
 
-/** A caller needs no certificate: what it asks gives nothing away and changes nothing. */
+/**
+ * A caller needs no certificate unless somebody says whose (`--webhook-client-ca`). One that is not the API server learns who may
+ * grant what, and makes us ask the API server, within bounds; it changes nothing.
+ */
 const optionsOf = ({ serving }: Material): TlsOptions => ({
   cert: Buffer.from(serving.cert),
   key: Buffer.from(serving.key),

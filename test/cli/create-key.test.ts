@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import type { Cluster, Stored } from '../../src/cli/cluster.ts'
 import { type CreateOptions, createKey } from '../../src/cli/create-key.ts'
 import { Refused, Unreachable } from '../../src/cli/refused.ts'
 import { delivers, denies, fakeCluster, fakeTerminal, theCredential } from '../support/fake-cli-cluster.ts'
@@ -12,6 +13,7 @@ import { aCredential } from '../support/make.ts'
 const asked = (more: Partial<CreateOptions> = {}): CreateOptions => ({
   name: 'main',
   namespace: 'team-web',
+  placed: () => {},
   flags: { accessNamespace: 'acme-web-eu', environment: 'production', permissions: ['customer:read'] },
   ...{ dryRun: false, wait: true, out: undefined, outSecret: undefined, output: 'text', timeoutMs: 10_000 },
   ...more,
@@ -72,6 +74,19 @@ describe('where it goes', () => {
     await createKey(fakeCluster({ answer: delivers() }), asked({ out }), terminal)
     expect(JSON.parse(readFileSync(out, 'utf8'))).toMatchObject({ key: theCredential.text })
     expect(leaks(terminal.said.out + terminal.said.err)).toEqual([])
+  })
+
+  test('what is in the file has arrived, whether or not anybody reads that it is there', async () => {
+    const out = join(aFolder(), 'key.json')
+    const terminal = fakeTerminal({
+      onOut: () => {
+        throw new Error('EPIPE')
+      },
+    })
+    const cluster = fakeCluster({ answer: delivers() })
+    expect(await createKey(cluster, asked({ out }), terminal)).toBe(0)
+    expect(JSON.parse(readFileSync(out, 'utf8'))).toMatchObject({ key: theCredential.text })
+    expect(cluster.writes.at(-1)).toMatch(/^remove apikeyclaims/)
   })
 
   test('a file that is there already is found out before there is a key', async () => {
@@ -184,7 +199,7 @@ describe('nothing is lost', () => {
   test('a denial says what to do, and the claim is gone', async () => {
     const cluster = fakeCluster({ answer: denies('AlreadyClaimed', 'version 1 was claimed before') })
     await expect(createKey(cluster, asked(), fakeTerminal())).rejects.toThrow(
-      'the claim was denied (AlreadyClaimed): version 1 was claimed before\n  a credential is handed over once. For a new one: keyward regenerate main -n team-web',
+      'the claim was denied (AlreadyClaimed): version 1 was claimed before\nsomebody else claimed it first (keyward get main -n team-web says who; a standalone with --new-keys does, and writes it there). For a new one: keyward regenerate main -n team-web',
     )
     expect([...cluster.objects.keys()]).toEqual(['apikeys/team-web/main'])
   })
@@ -194,7 +209,7 @@ describe('nothing is lost', () => {
       answer: denies('NotPermitted', 'nobody is known to have made this claim (no stamp)'),
     })
     await expect(createKey(cluster, asked(), fakeTerminal())).rejects.toThrow(
-      'the claim was denied (NotPermitted): nobody is known to have made this claim (no stamp)\n  when that is mended and the operator runs, make the claim again: keyward claim main -n team-web',
+      'the claim was denied (NotPermitted): nobody is known to have made this claim (no stamp)\nwhen that is mended and the operator runs, make the claim again: keyward claim main -n team-web',
     )
   })
 
@@ -244,6 +259,22 @@ test('every problem is named at once, by its flag, before anything is asked of t
   expect(cluster.writes).toEqual([])
 })
 
+test.each([
+  ['that is not there: until it is, the key opens nothing', [], true],
+  ['that is there', ['acme-web-eu'], false],
+])('an access namespace %s', async (_what, there, isSaid) => {
+  const cluster = fakeCluster({ answer: delivers() })
+  for (const name of there) cluster.objects.set(`accessnamespaces/${name}`, named(name))
+  const terminal = fakeTerminal()
+  expect(await createKey(cluster, asked(), terminal)).toBe(0)
+  const words = 'there is no AccessNamespace acme-web-eu: until there is one, every request with this key is refused\n'
+  expect(terminal.said.err.includes(words)).toBe(isSaid)
+})
+
+const named = (name: string): Stored => ({
+  metadata: { name, uid: 'u', resourceVersion: '1', creationTimestamp: '' },
+})
+
 describe('without a name', () => {
   test('and nobody to ask, it is called wrongly', async () => {
     await expect(createKey(fakeCluster(), asked({ name: undefined }), fakeTerminal())).rejects.toMatchObject({
@@ -262,14 +293,15 @@ describe('without a name', () => {
     ]
     const cluster = fakeCluster({ answer: delivers(), rules, grants: ['customer:read', 'license:manage'] })
     cluster.objects.set('accessnamespaces/acme-web-eu', {
-      metadata: { name: 'acme-web-eu', uid: 'u', resourceVersion: '1', creationTimestamp: '' },
+      ...named('acme-web-eu'),
       spec: { type: 'workspace', displayName: 'Acme Web EU' },
     })
-    const terminal = fakeTerminal({ answers: ['shop', 'Shop', '1', 'staging', '1-2', '90d', 'y'] })
+    const terminal = fakeTerminal({ answers: ['shop', 'Shop', '1', 'staging', '1-2', 'soon', '90d', 'y'] })
     expect(await createKey(cluster, asked({ name: undefined, flags: {} }), terminal)).toBe(0)
     expect(terminal.said.err).toContain('   1) acme-web-eu  workspace, Acme Web EU\n')
     expect(terminal.said.err).toContain('   2) license:manage\n')
     expect(terminal.said.err).not.toContain('of:one-namespace-only')
+    expect(terminal.said.err).toContain('never): a number of s, m, h or d, such as 90d\n')
     expect(terminal.said.err).toContain(
       'keyward create shop -n team-web --access-namespace acme-web-eu --environment staging --permissions customer:read,license:manage --display-name Shop --expires-at 2027-02-20T12:00:00Z\n',
     )
@@ -280,6 +312,41 @@ describe('without a name', () => {
       permissions: ['customer:read', 'license:manage'],
       expiresAt: '2027-02-20T12:00:00Z',
     })
+  })
+
+  const answering = (...answers: readonly string[]) => ({
+    terminal: fakeTerminal({ answers: [...answers, 'acme', '1', 'a:b', '', 'y'] }),
+    placed: [] as string[],
+  })
+
+  const createdBy = async (cluster: Cluster, { terminal, placed }: ReturnType<typeof answering>) => {
+    const options = asked({ name: undefined, namespace: undefined, flags: { displayName: 'Shop' } })
+    await createKey(cluster, { ...options, placed: (namespace) => placed.push(namespace) }, terminal)
+    return placed
+  }
+
+  test('and no Kubernetes namespace, that of the context is offered, and another must be there', async () => {
+    const cluster = fakeCluster({ answer: delivers() })
+    cluster.objects.set('namespaces/team-shop', named('team-shop'))
+    const person = answering('shop', 'Team', 'team-shoe', 'team-shop')
+    expect(await createdBy(cluster, person)).toEqual(['team-shop'])
+    expect(person.terminal.said.err).toContain(
+      'Kubernetes namespace (empty: team-web): lower-case letters, digits and - only, at most 63, beginning and ending with a letter or digit\n' +
+        'Kubernetes namespace (empty: team-web): there is no Kubernetes namespace team-shoe\n',
+    )
+    expect(person.terminal.said.err).toContain('  keyward create shop -n team-shop --access-namespace acme ')
+    expect(cluster.writes[0]).toBe('create apikeys/team-shop/shop')
+  })
+
+  test('Enter takes that of the context, also where one may not look at it', async () => {
+    const cluster = fakeCluster({ answer: delivers() })
+    const forbidden = new Refused({ status: 403, reason: 'Forbidden', message: '' })
+    const hiding: Cluster = {
+      ...cluster,
+      get: (kind, ref) => (kind === 'namespaces' ? Promise.reject(forbidden) : cluster.get(kind, ref)),
+    }
+    expect(await createdBy(hiding, answering('shop', ''))).toEqual(['team-web'])
+    expect(cluster.writes[0]).toBe('create apikeys/team-web/shop')
   })
 
   test('and a no, nothing is made', async () => {

@@ -1,6 +1,7 @@
 /** `keyward get`: why a permission is not in force, and every word of others without its controls. */
 import { expect, test } from 'vitest'
-import { describeKey, eventFacts } from '../../src/cli/describe-key.ts'
+import { describeKey } from '../../src/cli/describe-key.ts'
+import { eventFacts } from '../../src/cli/key-events.ts'
 import { factsOf } from '../../src/cli/key-facts.ts'
 import { aStoredKey } from '../support/fake-cli-cluster.ts'
 import { NOON } from '../support/make.ts'
@@ -100,4 +101,9 @@ test('an event counts as often as it was seen', () => {
     at: '2026-11-22T11:59:00.000000Z',
     count: 4,
   })
+})
+
+test('what the operator keeps in a Secret was handed over to nobody', () => {
+  const kept = { ...key, spec: { ...(key.spec as object), delivery: { secretName: 'web-key' } } }
+  expect(describeKey(factsOf(kept), told)).toMatch(/^Handed over: .*\(60m ago\), into the Secret web-key$/m)
 })

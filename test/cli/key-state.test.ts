@@ -76,6 +76,18 @@ test('of several, one that is not there does not keep the others from it', async
   expect(terminal.said.err).toContain('keyward suspend nobody: there is no ApiKey nobody')
 })
 
+test('of several, all are suspended where nobody reads it any more', async () => {
+  const cluster = withKey()
+  cluster.objects.set('apikeys/team-web/other', aStoredKey('other'))
+  const terminal = fakeTerminal({
+    onOut: () => {
+      throw new Error('EPIPE')
+    },
+  })
+  expect(await changeStates(cluster, act('suspend', { names: ['main', 'other'] }), terminal)).toBe(0)
+  expect(cluster.writes).toEqual(['patch apikeys/team-web/main', 'patch apikeys/team-web/other'])
+})
+
 describe('regenerate', () => {
   test('raises by one over what was read, claims that version, and shows it', async () => {
     const cluster = withKey({ spec: { regenerate: 2 }, status: handedOver }, { answer: delivers() })

@@ -1,6 +1,7 @@
 /** `keyward list`: the columns of the API keys page, what counts at once, and names that a terminal must not obey. */
 import { describe, expect, test } from 'vitest'
 import { listKeys } from '../../src/cli/list-keys.ts'
+import { Refused } from '../../src/cli/refused.ts'
 import { aStoredKey, fakeCluster, fakeTerminal } from '../support/fake-cli-cluster.ts'
 
 const status = (more: object = {}) => ({
@@ -114,4 +115,13 @@ test('names alone, as kubectl takes them', async () => {
       )
     ).out,
   ).toBe('apikey.keyward.dev/a\napikey.keyward.dev/b\n')
+})
+
+test('a selector that the server cannot read is named by its flag', async () => {
+  const refuse = () => new Refused({ status: 400, reason: 'BadRequest', message: "found 'b', expected: in" })
+  const options = { namespace: 'team-web', selector: 'a b', output: 'table', headers: true } as const
+  await expect(listKeys(fakeCluster({ refuse }), options, fakeTerminal())).rejects.toMatchObject({
+    exitCode: 2,
+    message: `--selector: "a b" can't be read: found 'b', expected: in`,
+  })
 })

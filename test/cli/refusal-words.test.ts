@@ -15,7 +15,17 @@ test.each<[string, ConstructorParameters<typeof Refused>[0], string]>([
       message:
         'apikeys.keyward.dev "main" is forbidden: User "ana" cannot patch resource "apikeys" in API group "keyward.dev" in the namespace "team-web"',
     },
-    'ana may not patch apikeys in the Kubernetes namespace team-web\n  an administrator can allow it: kubectl create rolebinding keyward -n team-web --clusterrole=keyward-edit --user=ana',
+    'ana may not patch apikeys in the Kubernetes namespace team-web\n  an administrator can allow it: kubectl create rolebinding keyward-edit-ana -n team-web --clusterrole=keyward-edit --user=ana',
+  ],
+  [
+    'a name that a shell would run: as one word of the command',
+    {
+      status: 403,
+      reason: 'Forbidden',
+      message:
+        'apikeys.keyward.dev is forbidden: User "oidc:Ana $(id)" cannot list resource "apikeys" in API group "keyward.dev" in the namespace "team-web"',
+    },
+    "oidc:Ana $(id) may not list apikeys in the Kubernetes namespace team-web\n  an administrator can allow it: kubectl create rolebinding keyward-view-oidc-ana-id -n team-web --clusterrole=keyward-view --user='oidc:Ana $(id)'; or name a namespace where you may: kubectl keyward list -n …",
   ],
   [
     'a service account',
@@ -25,7 +35,7 @@ test.each<[string, ConstructorParameters<typeof Refused>[0], string]>([
       message:
         'apikeys.keyward.dev is forbidden: User "system:serviceaccount:ci:bot" cannot list resource "apikeys" in API group "keyward.dev" at the cluster scope',
     },
-    'system:serviceaccount:ci:bot may not list apikeys everywhere\n  an administrator can allow it: kubectl create clusterrolebinding keyward --clusterrole=keyward-view --serviceaccount=ci:bot; or name a namespace where you may: kubectl keyward list -n …',
+    'system:serviceaccount:ci:bot may not list apikeys everywhere\n  an administrator can allow it: kubectl create clusterrolebinding keyward-view-bot --clusterrole=keyward-view --serviceaccount=ci:bot; or name a namespace where you may: kubectl keyward list -n …',
   ],
   [
     'claims: the role that gives them and no more',
@@ -35,7 +45,7 @@ test.each<[string, ConstructorParameters<typeof Refused>[0], string]>([
       message:
         'apikeyclaims.keyward.dev is forbidden: User "ana" cannot create resource "apikeyclaims" in API group "keyward.dev" in the namespace "team-web"',
     },
-    'ana may not create apikeyclaims in the Kubernetes namespace team-web\n  an administrator can allow it: kubectl create rolebinding keyward -n team-web --clusterrole=keyward-claim --user=ana',
+    'ana may not create apikeyclaims in the Kubernetes namespace team-web\n  an administrator can allow it: kubectl create rolebinding keyward-claim-ana -n team-web --clusterrole=keyward-claim --user=ana',
   ],
   [
     'our own webhook: its words stand alone, they say what would allow it',
@@ -88,7 +98,7 @@ test.each<[string, ConstructorParameters<typeof Refused>[0], string]>([
   [
     'who is not known',
     { status: 401, reason: 'Unauthorized', message: 'Unauthorized' },
-    'the API server does not know you (401)\n  log in again, or choose who you are with --kubeconfig and --context',
+    'the API server does not know you (401)\n  log in again, or choose who you are: --kubeconfig and --context, or with --server a --token-file',
   ],
 ])('%s', (_what, said, expected) => {
   expect(words(said)).toBe(expected)

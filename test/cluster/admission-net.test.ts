@@ -1,4 +1,5 @@
 /** What holds while the webhooks don't answer or are gone, and that they are called for whatever widens. */
+import { readFileSync } from 'node:fs'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { mergePatch, remove } from '../../src/kube/calls.ts'
 import { type KubeClient, makeClient } from '../../src/kube/client.ts'
@@ -9,6 +10,7 @@ import { jitter, steadyMs } from '../../src/runtime/system.ts'
 import { stampOf } from '../../src/webhook/stamped-object.ts'
 import { asked } from '../../src/webhook/widening.ts'
 import { type Admission, startAdmission } from '../support/admission.ts'
+import { asPerson } from '../support/as-person.ts'
 import { type Cluster, startCluster } from '../support/cluster.ts'
 import { until } from '../support/until.ts'
 import { drawnEdits, makeable } from './drawn-edits.ts'
@@ -42,6 +44,17 @@ const aClaim = (name: string, metadata: Fields = {}) => ({
   kind: 'ApiKeyClaim',
   metadata: { name, ...metadata },
   spec: { apiKey: 'left', publicJwk: { kty: 'EC', crv: 'P-256', x: 'a'.repeat(43), y: 'b'.repeat(43) } },
+})
+const apisIn = (namespace: string) => `/apis/keyward.dev/v1alpha1/namespaces/${namespace}/protectedapis`
+const anApi = (name: string, host: string) => ({
+  apiVersion: 'keyward.dev/v1alpha1',
+  kind: 'ProtectedApi',
+  metadata: { name },
+  spec: {
+    environments: [{ name: 'production', hosts: [host] }],
+    permissions: [{ name: 'a:b', title: 'all' }],
+    routes: [{ path: '/open', public: true }],
+  },
 })
 const claim = (object: object) => cluster.request('POST', CLAIMS, object)
 const messageOf = ({ body }: { readonly body: unknown }) => String((body as { message?: unknown }).message)
@@ -172,6 +185,39 @@ describe("Keyward's own Kubernetes namespaces", () => {
     const made = await cluster.request('POST', `/apis/keyward.dev/v1alpha1/namespaces/${namespace}/apikeys`, key)
     expect(messageOf(made)).toContain("Keyward's webhook did not stamp this")
   })
+
+  test.each(['team-web', 'keyward-system', 'keyward-operator'])(
+    'give no host to somebody who may not serve it, like any other: %s',
+    async (namespace) => {
+      const role = `{kind: ClusterRole, name: keyward-edit, apiGroup: rbac.authorization.k8s.io}`
+      await cluster.apply(
+        `{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: eve, namespace: ${namespace}}, roleRef: ${role}, subjects: [{kind: User, name: eve}]}`,
+      )
+      const api = anApi('api', `${namespace}.example.com`)
+      const eve = asPerson(cluster).as({ user: 'eve' })
+      const refused = await eve.request('POST', apisIn(namespace), api)
+      expect([refused.status, messageOf(refused)]).toEqual([
+        403,
+        expect.stringContaining(`"eve" may not serve this host: ${namespace}.example.com.`),
+      ])
+      expect((await cluster.request('POST', apisIn(namespace), api)).status).toBe(201)
+    },
+  )
+})
+
+test('the manifests of docs/install.md are such as an API server takes', async () => {
+  const text = readFileSync(new URL('../../docs/install.md', import.meta.url), 'utf8')
+  const manifests = [...text.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, yaml]) => yaml)
+  const input = manifests.join('---\n')
+  const { stderr, stdout } = await cluster.kubectl(['apply', '--dry-run=server', '-f', '-'], { input })
+  expect(stderr).toBe('')
+  expect(stdout.match(/^\S+ created/gm)?.map((line) => line.split(' ')[0])).toEqual([
+    'deployment.apps/keyward-operator',
+    'deployment.apps/keyward-authz',
+    'service/keyward-authz',
+    'networkpolicy.networking.k8s.io/keyward-operator',
+    'networkpolicy.networking.k8s.io/keyward-authz',
+  ])
 })
 
 // last: nothing answers from here on
@@ -199,6 +245,13 @@ describe('while no webhook answers', () => {
       expect((await edit('left', spec)).status).toBe(200)
     }
     expect((await cluster.request('DELETE', `${KEYS}/second`)).status).toBe(200)
+  })
+
+  test("an API in Keyward's own Kubernetes namespace is closed and deleted as ever", async () => {
+    const api = `${apisIn('keyward-system')}/api`
+    const closed = { spec: { unmatched: 'deny', routes: [{ path: '/open', permission: 'a:b' }] } }
+    expect((await cluster.request('PATCH', api, closed, 'application/merge-patch+json')).status).toBe(200)
+    expect((await cluster.request('DELETE', api)).status).toBe(200)
   })
 
   describe('what takes away goes on:', () => takingAway(() => cluster))

@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { digestSecretName, writeDigestSecret } from '../../src/kube/digest-secret.ts'
@@ -14,6 +15,7 @@ import {
   grantKey,
   SECRETS_PATH,
 } from '../support/granted-keys.ts'
+import { runKeyward } from '../support/keyward.ts'
 import { aWholeCap } from '../support/make.ts'
 import { THINGS } from '../support/things.ts'
 import { until } from '../support/until.ts'
@@ -200,6 +202,96 @@ describe('authz on a cluster without an operator', () => {
     expect(await later.outcome({ key })).toBe('200')
     expect(await later.metric('keyward_keys')).toBe(await authz.metric('keyward_keys'))
     expect(await later.stop()).toBe(0)
+  })
+})
+
+/** An API server asks no pod whose address is a loopback. */
+const address = Object.values(networkInterfaces())
+  .flat()
+  .find((one) => one?.family === 'IPv4' && !one.internal)?.address
+
+describe.skipIf(address === undefined)('what authz answered to a request ID', () => {
+  const PODS = '/api/v1/namespaces/keyward-system/pods'
+
+  /** A pod for the API server only: what answers there is a process of this machine. */
+  async function aPod(name: string, port: number): Promise<void> {
+    const labels = { 'app.kubernetes.io/name': 'keyward', 'app.kubernetes.io/component': 'authz' }
+    const securityContext = { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } }
+    const ports = [{ name: 'metrics', containerPort: port }]
+    const spec = {
+      ...{ schedulerName: 'nobody', automountServiceAccountToken: false, serviceAccountName: 'keyward-authz' },
+      securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
+      containers: [{ name: 'authz', image: 'none', ports, securityContext }],
+    }
+    await expectOk(cluster, 'POST', PODS, { metadata: { name, labels }, spec })
+    const status = { podIP: address, podIPs: [{ ip: address }] }
+    await expectOk(cluster, 'PATCH', `${PODS}/${name}/status`, { status }, 'application/merge-patch+json')
+  }
+
+  const explain = (...more: readonly string[]) =>
+    runKeyward(['explain', '--request-id', 'r-1', '--kubeconfig', cluster.kubeconfig, ...more], cluster.dir)
+
+  test('is told through the API server, to who may ask pods there', async () => {
+    const { key, path, secret } = await grantKey(cluster, 'team/asked')
+    const status = { keyId: secret.keyId, phase: 'Active', permissions: ['thing:read'], credential: { version: 1 } }
+    await expectOk(cluster, 'PATCH', `${path}/status`, { status }, 'application/merge-patch+json')
+    const answering = await startClusterAuthz(cluster, { args: ['--listen', '0.0.0.0'] })
+    await aPod('authz-here', answering.ports.metrics)
+    await aPod('authz-gone', 1)
+    const question = { 'x-forwarded-method': 'POST', 'x-forwarded-uri': '/things?a=b', 'x-forwarded-host': 'api.test' }
+    await ask(`${answering.checkUrl}/check/forwarded`, { key, headers: { ...question, 'x-request-id': 'r-1' } })
+
+    const told = await explain()
+    expect([told.code, told.err]).toEqual([
+      0,
+      expect.stringMatching(/^keyward explain: authz-gone could not be asked: the API server answered 50\d: .*\n$/),
+    ])
+    expect(
+      told.out
+        .replace(/, \d+s ago \(.*?\)/, '')
+        .split('\n')
+        .slice(0, 7),
+    ).toEqual([
+      '403 missing_permission, by authz-here (http)',
+      '  request      POST api.test/things',
+      `  key          ${secret.keyId} of team/asked (production)`,
+      '  why          thing:write: not among the permissions of the key',
+      '',
+      expect.stringMatching(/^The same, asked now/),
+      '403 missing_permission',
+    ])
+
+    const vera = ['--as', 'vera']
+    const first = await explain(...vera)
+    expect([first.code, first.err]).toEqual([
+      1,
+      expect.stringContaining('you may not list pods in the Kubernetes namespace keyward-system'),
+    ])
+    const role = (rules: string) =>
+      cluster.apply(`
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: asks-authz, namespace: keyward-system}
+rules: [${rules}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: asks-authz, namespace: keyward-system}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: asks-authz}
+subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: vera}]
+`)
+    const [, pods = '', proxy = ''] = /would allow it: (\{.*\}) and (\{.*\})\n/.exec(first.err) ?? []
+    await role(pods)
+    const second = await explain(...vera)
+    expect([second.code, second.err]).toEqual([
+      1,
+      expect.stringContaining('authz-here could not be asked: you may not ask it through the API server'),
+    ])
+    await role(`${pods}, ${proxy}`)
+    const third = await explain(...vera)
+    expect([third.code, third.out.split(',')[0]]).toEqual([0, '403 missing_permission'])
+    expect(third.out).toContain('The same, asked now: vera may not list apikeys')
+    expect(await answering.stop()).toBe(0)
   })
 })
 

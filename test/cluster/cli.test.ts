@@ -111,7 +111,9 @@ describe('create', () => {
     )
     expect([code, err]).toEqual([
       0,
-      'apikey.keyward.dev/shop created; waiting for its credential\nCopy it now: it is shown this once and kept nowhere.\n',
+      'apikey.keyward.dev/shop created; waiting for its credential\n' +
+        'there is no AccessNamespace acme-web-eu: until there is one, every request with this key is refused\n' +
+        'Copy it now: it is shown this once and kept nowhere.\n',
     ])
     const { id, secret, key } = shownIn(out)
     expect(key).toBe(`${id}_${secret}`)
@@ -186,7 +188,7 @@ describe('who may not', () => {
     expect([code, out, err]).toEqual([
       1,
       '',
-      'keyward create: ana may not create apikeys in the Kubernetes namespace default\n  an administrator can allow it: kubectl create rolebinding keyward -n default --clusterrole=keyward-edit --user=ana\n',
+      'keyward create: ana may not create apikeys in the Kubernetes namespace default\n  an administrator can allow it: kubectl create rolebinding keyward-edit-ana -n default --clusterrole=keyward-edit --user=ana\n',
     ])
   })
 

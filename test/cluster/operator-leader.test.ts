@@ -57,6 +57,17 @@ async function startRival(identity: string): Promise<Rival> {
   return { proxy, operator: await startOperator(cluster, { env, serviceAccount, identity }) }
 }
 
+test('the Lease has connections of its own: whatever else is asked for, it waits behind nothing', async () => {
+  const { proxy, operator } = await startRival('apart')
+  await operator.leads()
+  await applyKey(cluster, 'apart')
+  await untilReady(cluster, 'apart', 'AwaitingClaim')
+  const ways = proxy.connections().map((asked) => new Set(asked.map((one) => /\/leases(\/|$)/.test(one))))
+  expect(ways.filter((isLease) => isLease.has(true) && isLease.has(false))).toEqual([])
+  expect(ways.filter((isLease) => isLease.has(true)).length).toBeGreaterThan(0)
+  expect(await operator.stop()).toBe(0)
+})
+
 const KEYS = 6
 
 /** Half of them are claimed twice at once, half are for the Secret of a workload. */

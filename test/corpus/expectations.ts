@@ -175,9 +175,9 @@ async function sameAsWrongSecret({ world, one, answer }: Run): Promise<void> {
 
 async function goodOnceDeclared({ world, sent }: Run): Promise<void> {
   world.declareFuture()
-  await expect.poll(async () => (await world.send(sent)).status, { timeout: 3000 }).toBe(200)
+  await expect.poll(async () => (await world.send(sent)).status, { timeout: 20_000 }).toBe(200)
   world.withdrawFuture()
-  await expect.poll(async () => (await world.send(sent)).status, { timeout: 3000 }).toBe(401)
+  await expect.poll(async () => (await world.send(sent)).status, { timeout: 20_000 }).toBe(401)
 }
 
 /** From outside 401 and 431 look the same whatever was hashed: the reading of the credential refuses before there is one. */

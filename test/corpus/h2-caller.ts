@@ -127,7 +127,7 @@ export const ended = (caller: Caller, id: number): Promise<unknown> =>
   until(
     `stream ${id} has ended`,
     () => caller.stream(id).ended || caller.stream(id).reset !== undefined || gone(caller),
-    10_000,
+    30_000,
   )
 
 export const gone = (caller: Caller): boolean => caller.goaway() !== undefined || caller.isClosed()

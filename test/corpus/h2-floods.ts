@@ -120,7 +120,7 @@ export const CORPUS_FLOODS: Readonly<Record<string, readonly Flood[]>> = {
         caller.used(500)
         const one = Buffer.concat(streams.map((id) => data(id, Buffer.of(0))))
         for (let sent = 0; sent < 1_000_000 && !gone(caller); sent += 1000) {
-          await until('there is room for more', () => caller.room() >= 1000 || gone(caller), 20_000)
+          await until('there is room for more', () => caller.room() >= 1000 || gone(caller), 60_000)
           caller.used(1000)
           await caller.send(times(10, one))
         }

@@ -129,7 +129,9 @@ async function loopDelay(world: World): Promise<number> {
   return Number(delay)
 }
 
-const TRIES = 3
+/** Spread over some seconds, in which a machine that is busy has a quiet moment. */
+const TRIES = 12
+const PAUSE_MS = 100
 const GROUP = 25
 
 /** The requests of a batch that keep the loop each time they are sent, found among their neighbours first. */
@@ -151,6 +153,8 @@ async function slowOnes(world: World, batch: readonly Sent[]): Promise<readonly 
 async function leastDelay(world: World, again: readonly Sent[]): Promise<number> {
   let least = Number.POSITIVE_INFINITY
   for (let i = 0; i < TRIES && least > LOOP_SECONDS; i++) {
+    // a machine that has just been slow is given a while
+    if (i > 2) await new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
     await loopDelay(world)
     await inParallel(again, async (one) => void (await ask(world, one)))
     least = Math.min(least, await loopDelay(world))

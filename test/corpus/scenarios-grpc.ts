@@ -66,7 +66,7 @@ export const GRPC_RUN: Readonly<Record<Run, (world: World) => Promise<void>>> = 
     const large = framed(gibibyte(), 1)
     await caller.send(headers(1, goodWith(['grpc-encoding', 'gzip'])))
     for (let at = 0; at < large.length && !gone(caller) && outcomeOf(caller) === 'nothing'; at += 16_384) {
-      await until('there is room for more', () => caller.room() >= 16_384 || outcomeOf(caller) !== 'nothing', 10_000)
+      await until('there is room for more', () => caller.room() >= 16_384 || outcomeOf(caller) !== 'nothing', 60_000)
       caller.used(16_384)
       await caller.send(data(1, large.subarray(at, at + 16_384), { end: at + 16_384 >= large.length }))
     }

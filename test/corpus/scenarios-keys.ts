@@ -30,7 +30,7 @@ async function refused(world: World, key: string, status = 401): Promise<void> {
 }
 
 const statusIs = (world: World, key: string, status: number): Promise<boolean> =>
-  until(`the key is ${status}`, async () => (await withKey(world, key)).status === status, 3000)
+  until(`the key is ${status}`, async () => (await withKey(world, key)).status === status)
 
 export const KEY_SCENARIOS: Readonly<Record<string, Scenario>> = {
   'KEY-short-3': (world) => refused(world, 'abc'),

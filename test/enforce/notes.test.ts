@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { deny } from '../../src/core/denial.ts'
 import { makeNotes } from '../../src/runtime/notes.ts'
+import { makeRecentChecks } from '../../src/runtime/recent-checks.ts'
 import { aKeyRecord, aRequest } from '../support/make.ts'
 
 type Line = { readonly level: string; readonly fields: unknown; readonly message: string }
@@ -23,7 +24,12 @@ function notesWith(level: 'debug' | 'info') {
     countAnswer: (kind: string) => counted.push(kind),
   }
   // a log in the shape of pino's, for which only these three are asked
-  const notes = makeNotes({ log: log as never, metrics: metrics as never, nowMs: () => now })
+  const notes = makeNotes({
+    log: log as never,
+    metrics: metrics as never,
+    recent: makeRecentChecks(),
+    nowMs: () => now,
+  })
   return {
     notes,
     lines,
@@ -42,6 +48,22 @@ test('every check is counted, and told one by one only at debug', () => {
     expect(counted).toEqual(['http production key_expired'])
     expect(lines.map(({ message }) => message)).toEqual(level === 'debug' ? ['check'] : [])
   }
+})
+
+test('every check is kept by its request ID; of what stays open, only that it was cut', () => {
+  const { notes, pass } = notesWith('info')
+  const record = aKeyRecord()
+  const allowed = { kind: 'allow', record, match: undefined, upstream: [], narrowing: undefined, caller: [] } as const
+  const request = aRequest({ requestId: 'r-1' })
+  notes.check('proxy')(request, allowed)
+  pass(5000)
+  notes.check('recheck')(request, allowed)
+  expect(notes.answered('r-1').map(({ listener, code }) => [listener, code])).toEqual([['proxy', 'allow']])
+  notes.check('recheck')(request, { ...deny('key_inactive', 'suspended'), record, caller: [] })
+  expect(notes.answered('r-1').map(({ listener, code, at }) => [listener, code, at])).toEqual([
+    ['recheck', 'key_inactive', '1970-01-01T00:00:05.000Z'],
+    ['proxy', 'allow', '1970-01-01T00:00:00.000Z'],
+  ])
 })
 
 test('an upstream in trouble is told at once, then every ten seconds with how often it came', () => {

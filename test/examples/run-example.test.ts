@@ -44,7 +44,7 @@ const statuses = (output: string) => [...output.matchAll(/^HTTP\/1\.1 (\d+)/gm)]
 describe('make run', () => {
   test('prints each key once, and lines that are answered with 200, 401 and 429; Ctrl-C ends it cleanly', async () => {
     const run = await start('licensing')
-    await until('it says how to stop', () => run.out().includes('Ctrl-C'), 30_000)
+    await until('it says how to stop', () => run.out().includes('Ctrl-C'), 60_000)
 
     expect(run.out().match(/^ {2}[a-z-]+ +kw_(prod|stag|dev)_[0-9A-Za-z]{12}_[0-9A-Za-z]{49}$/gm)).toHaveLength(8)
     const [allowed = '', unauthorized = '', limited = ''] = linesOf(run.out())
@@ -62,12 +62,12 @@ describe('make run', () => {
 
   test('EXAMPLE=passport: the lines are answered with 200, 201, 200 and 403', async () => {
     const run = await start('passport')
-    await until('it says how to stop', () => run.out().includes('Ctrl-C'), 30_000)
+    await until('it says how to stop', () => run.out().includes('Ctrl-C'), 60_000)
 
     const [own = '', create = '', list = '', refused = ''] = linesOf(run.out())
     expect(await pasted(own)).toContain('{"items":[{"id":"ws-1","name":"Shop Europe","app":"app-1"}]}')
     expect(statuses(await pasted(create))).toEqual([201])
-    await until('the new workspace is listed', async () => (await pasted(list)).includes('Shop Asia'), 1000)
+    await until('the new workspace is listed', async () => (await pasted(list)).includes('Shop Asia'))
     expect(statuses(await pasted(refused))).toEqual([403])
     run.child.kill('SIGTERM')
     expect(await run.ended).toBe(0)

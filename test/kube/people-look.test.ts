@@ -190,6 +190,18 @@ test('a change of what its people hold is one write of what is granted, and of t
   expect([(await read())?.granted?.cap.held, statusOf().permissions]).toEqual([['a:read'], ['a:read']])
 })
 
+test('where other keys wait, what is granted is written at once, and the status after theirs', async () => {
+  const { home, run, holds, read, statusOf } = await setUp()
+  await home.declare(anApiKey(SPEC), 'uid-1')
+  await home.claim(REF)
+  await once(run)
+  holds['ben@example.com'] = ['a:read']
+  expect(await once(run, home.port(), () => true), 'it comes again at once').toBe(run.now)
+  expect([(await read())?.granted?.cap.held, statusOf().permissions]).toEqual([['a:read'], PERMISSIONS])
+  await once(run, home.port(), () => true)
+  expect(statusOf().permissions).toEqual(['a:read'])
+})
+
 test('of more than eight who wait, the oldest are asked about', async () => {
   const with8: string[] = []
   const { home, run } = await setUp({
@@ -223,7 +235,8 @@ test('of those who wait only such as may receive it count, and whoever does has 
 })
 
 describe('a stamp with a key that was not read yet', () => {
-  const later = { ...NOT_STAMPED, until: Number.MAX_SAFE_INTEGER }
+  const undecided = { code: 'stamp_key_unknown', until: Number.MAX_SAFE_INTEGER }
+  const later = { ...NOT_STAMPED, undecided }
 
   test('of a claim denies nothing, and is looked at again', async () => {
     let known = false
@@ -231,7 +244,7 @@ describe('a stamp with a key that was not read yet', () => {
     const { home, run, read, answers, statusOf } = await setUp({ claimantOf: () => (known ? ben : later) })
     await home.declare(anApiKey(SPEC), 'uid-1')
     await home.claim(REF)
-    expect(await once(run)).toBe(later.until)
+    expect(await once(run)).toBe(undecided.until)
     expect([await answers(), statusOf().phase]).toEqual([[undefined], 'Pending'])
     known = true
     await once(run)

@@ -64,6 +64,8 @@ async function running(granted: State['granted'], more: Partial<State> & { reado
   const lanes: Lane[] = []
   const woken: string[] = []
   const troubles: unknown[] = []
+  /** About whom something was to be known, whether it had to be asked or not. */
+  const looked: string[] = []
   const rightsOf = rightsBy()
   const grantsOf = (all: State['granted'], { username, groups }: Pick<Attested['person'], 'username' | 'groups'>) =>
     [username, ...groups].flatMap((who) => all[who] ?? [])
@@ -73,19 +75,26 @@ async function running(granted: State['granted'], more: Partial<State> & { reado
       time.after(ms, resolve)
       signal?.addEventListener('abort', () => resolve(), { once: true })
     })
+  const reviews = makeReviews({
+    review: async ({ user, groups = [], resourceAttributes: { verb, name = '*' } }) => {
+      if (state.fails) throw new Trouble('kube_unreachable', 'retry')
+      asked.push(`${user} ${verb} ${name}`)
+      if (state.hangs.includes(name)) await new Promise(() => {})
+      const grants = grantsOf(state.granted, { username: user, groups })
+      return grants.includes(`${verb} ${name}`) || grants.includes(`${verb} *`)
+    },
+    steadyMs: time.nowMs,
+    pause,
+    counted: (lane) => lanes.push(lane),
+  })
   const capping: Capping = makeCapping({
-    reviews: makeReviews({
-      review: async ({ user, groups = [], resourceAttributes: { verb, name = '*' } }) => {
-        if (state.fails) throw new Trouble('kube_unreachable', 'retry')
-        asked.push(`${user} ${verb} ${name}`)
-        if (state.hangs.includes(name)) await new Promise(() => {})
-        const grants = grantsOf(state.granted, { username: user, groups })
-        return grants.includes(`${verb} ${name}`) || grants.includes(`${verb} *`)
+    reviews: {
+      ...reviews,
+      may: (person, ...about) => {
+        looked.push(person.username)
+        return reviews.may(person, ...about)
       },
-      steadyMs: time.nowMs,
-      pause,
-      counted: (lane) => lanes.push(lane),
-    }),
+    },
     rbac: {
       rightsOf: (person) => rightsOf(grantsOf(state.seen ?? state.granted, person)),
       serviceAccountUid: (namespace, name) => state.accounts[`${namespace}/${name}`],
@@ -93,8 +102,10 @@ async function running(granted: State['granted'], more: Partial<State> & { reado
     },
     reach: {
       revision: () => state.revision,
-      insideOf: (_at, permissions) =>
-        new Map(permissions.flatMap((one) => (state.inside[one] === undefined ? [] : [[one, state.inside[one]]]))),
+      insideOf: (at, permissions) => {
+        const inside = at === 'acme' ? state.inside : {}
+        return new Map(permissions.flatMap((one) => (inside[one] === undefined ? [] : [[one, inside[one]]])))
+      },
     },
     stampKeys: () => [new Uint8Array(32)],
     wake: ({ name }) => woken.push(name),
@@ -105,10 +116,10 @@ async function running(granted: State['granted'], more: Partial<State> & { reado
   const stop = new AbortController()
   void capping.run(stop.signal)
   /** As a reconcile does, which reads what it is woken for. */
-  const look = (name: string, people: readonly Attested[], last?: Cap) =>
+  const look = (name: string, people: readonly Attested[], last?: Cap, accessNamespace = 'acme') =>
     capping.people.capOf({
       ref: { namespace: 'team', name },
-      apiKey: anApiKey({ accessNamespace: 'acme', permissions: ['a:read', 'b:read'] }),
+      apiKey: anApiKey({ accessNamespace, permissions: ['a:read', 'b:read'] }),
       people,
       last,
     })
@@ -119,7 +130,7 @@ async function running(granted: State['granted'], more: Partial<State> & { reado
     capping.changed()
     await time.pass(ms)
   }
-  return { state, time, asked, lanes, woken, troubles, capping, look, change }
+  return { state, time, asked, looked, lanes, woken, troubles, capping, look, change }
 }
 
 const heldOf = async (work: ReturnType<Awaited<ReturnType<typeof running>>['look']>) => (await work).cap.held
@@ -284,29 +295,30 @@ test('groups of a user count no longer than they may, and what is bound to the n
   expect(await heldOf(look('one', [ana]))).toEqual(['b:read'])
 })
 
-describe('a stamp with another key', () => {
-  const stamped = (key: Uint8Array) => {
-    const at = 120_000
-    const object = {
-      apiVersion: 'keyward.dev/v1alpha1',
-      kind: 'ApiKey',
-      metadata: {
-        ...{ name: 'main', namespace: 'team', uid: 'u-1', resourceVersion: '1' },
-        creationTimestamp: new Date(at).toISOString(),
-      },
-      spec: { accessNamespace: 'acme', environment: 'production' },
-    }
-    const place = placeOf('ApiKey', object, 'team')
-    const stamp = composeStamp({ person: by('ana').person, at }, place, [key]) ?? ''
-    const annotations = { 'keyward.dev/creator': 'ana', 'keyward.dev/creator-stamp': stamp }
-    return { at, object: { ...object, metadata: { ...object.metadata, annotations } } }
+/** An ApiKey that was made two minutes after the clock began. */
+function stamped(key: Uint8Array, { person } = by('ana')) {
+  const at = 120_000
+  const object = {
+    apiVersion: 'keyward.dev/v1alpha1',
+    kind: 'ApiKey',
+    metadata: {
+      ...{ name: 'main', namespace: 'team', uid: 'u-1', resourceVersion: '1' },
+      creationTimestamp: new Date(at).toISOString(),
+    },
+    spec: { accessNamespace: 'acme', environment: 'production' },
   }
+  const stamp = composeStamp({ person, at }, placeOf('ApiKey', object, 'team'), [key]) ?? ''
+  const annotations = { 'keyward.dev/creator': person.username, 'keyward.dev/creator-stamp': stamp }
+  return { at, object: { ...object, metadata: { ...object.metadata, annotations } } }
+}
 
+describe('a stamp with another key', () => {
   test('may be proven yet for half a minute, and is not after that', async () => {
     const { capping, time } = await running({})
     const { at, object } = stamped(new Uint8Array(32).fill(1))
     await time.pass(at + 29_999 - time.nowMs())
-    expect(capping.people.creatorOf(object)).toMatchObject({ ok: false, until: at + 30_000 })
+    const undecided = { code: 'stamp_key_unknown', until: at + 30_000 }
+    expect(capping.people.creatorOf(object)).toMatchObject({ ok: false, undecided })
     await time.pass(1)
     expect(capping.people.creatorOf(object)).toEqual({
       ok: false,
@@ -324,6 +336,43 @@ describe('a stamp with another key', () => {
   })
 })
 
+describe('the stamp of a ServiceAccount', () => {
+  const DEPLOYER = by('system:serviceaccount:ci:deployer', { uid: 'u-1' })
+  const setUp = async (accounts: State['accounts'] = {}) => {
+    const all = await running({ 'system:serviceaccounts:ci': ['a:read *', 'b:read *'] }, { accounts })
+    const { at, object } = stamped(new Uint8Array(32), DEPLOYER)
+    await all.time.pass(at + 5000 - all.time.nowMs())
+    return { ...all, at, proof: () => all.capping.people.creatorOf(object) }
+  }
+
+  test('that was not shown yet decides nothing for half a minute, and is looked at again each second', async () => {
+    const { at, proof, time, state } = await setUp()
+    const undecided = { code: 'service_account_unknown', until: at + 6000 }
+    expect(proof()).toEqual({ ok: false, problem: 'its ServiceAccount was not seen yet', undecided })
+    state.accounts = { 'ci/deployer': 'u-1' }
+    expect(proof()).toMatchObject({ ok: true, value: { person: { uid: 'u-1' } } })
+    state.accounts = {}
+    await time.pass(24_500)
+    expect(proof()).toMatchObject({ undecided: { until: at + 30_000 } })
+    await time.pass(500)
+    expect(proof().ok, 'and it counts as gone').toBe(true)
+  })
+
+  test('that is behind a key and not there any more is gone at once', async () => {
+    const { proof, look, state } = await setUp({ 'ci/deployer': 'u-1' })
+    expect(await heldOf(look('one', [DEPLOYER]))).toEqual(['a:read', 'b:read'])
+    state.accounts = {}
+    expect(proof().ok).toBe(true)
+    expect((await look('one', [DEPLOYER])).lost).toMatchObject([{ why: 'gone' }])
+  })
+
+  test('whose name another one has is gone at once', async () => {
+    const { proof, look } = await setUp({ 'ci/deployer': 'u-2' })
+    expect(proof().ok).toBe(true)
+    expect((await look('one', [DEPLOYER])).lost).toMatchObject([{ why: 'gone' }])
+  })
+})
+
 describe('within the access namespace of a key', () => {
   test('a new place wakes the keys whose people hold something there', async () => {
     const granted = { ana: ['a:read acme', 'b:read acme', 'a:read eu', 'a:read us'], ben: ['a:read acme'] }
@@ -336,6 +385,50 @@ describe('within the access namespace of a key', () => {
     })
     expect(woken).toEqual(['one'])
     expect((await look('one', [by('ana')])).cap.within).toEqual({ 'a:read': ['eu', 'us'] })
+  })
+
+  test('a place where nothing is held is asked about once, and not at each change elsewhere', async () => {
+    const granted = { ana: ['a:read acme', 'b:read acme'] }
+    const { look, change, asked, looked, woken, state } = await running(granted, { inside: { 'a:read': ['eu'] } })
+    await look('one', [by('ana')])
+    const grow = (inside: readonly string[]) =>
+      change(() => {
+        looked.length = 0
+        state.inside = { 'a:read': inside }
+        state.revision += 1
+      })
+    await grow(['eu', 'us'])
+    expect([woken, asked]).toEqual([[], ['ana a:read us']])
+    await grow(['eu', 'us'])
+    expect([woken, looked]).toEqual([[], []])
+  })
+
+  test('places that come while a key is asked about for the first time are not missed', async () => {
+    const { look, change, state } = await running({ ana: ['a:read acme', 'a:read eu', 'a:read us'] })
+    const first = look('one', [by('ana')])
+    await change(() => {
+      state.inside = { 'a:read': ['eu', 'us'] }
+      state.revision += 1
+    })
+    expect((await first).cap.within).toEqual({ 'a:read': ['eu', 'us'] })
+  })
+
+  test('a key that comes to many places holds up nobody else from then on', async () => {
+    const places = Array.from({ length: 500 }, (_, i) => `w-${String(i).padStart(3, '0')}`)
+    const granted = { ana: ['a:read acme', 'b:read acme'], ben: ['a:read *', 'b:read *'] }
+    const { look, change, woken, state } = await running(granted, { inside: { 'a:read': ['w-000'] } })
+    const ofAna = Array.from({ length: 64 }, (_, i) => `ana-${i}`)
+    for (const name of ofAna) await look(name, [by('ana')])
+    await look('of-ben', [by('ben')], undefined, 'globex')
+    state.hangs = places
+    await change(() => {
+      state.inside = { 'a:read': places }
+      state.revision += 1
+    })
+    await change(() => {
+      state.granted = { ...granted, ben: ['a:read *'] }
+    })
+    expect(woken).toEqual(['of-ben'])
   })
 
   test('a role on a place alone wakes the key', async () => {
@@ -424,6 +517,20 @@ describe('whoever begins to lead', () => {
     await time.pass(3000)
     expect(asked.toSorted()).toEqual(['ana a:read *', 'ana a:read acme', 'ana b:read *', 'ana b:read acme'])
     expect(new Set(lanes)).toEqual(new Set(['renewal']))
+  })
+
+  test('asks again each second about what could not be asked', async () => {
+    const { look, time, lanes, woken, troubles, state } = await running({ ana: [] }, { seen: GRANTED, fails: true })
+    await look('one', [by('ana')], ALL)
+    await time.pass(3500)
+    expect([troubles.length, woken]).toEqual([3, []])
+    state.fails = false
+    await time.pass(1500)
+    expect(woken).toContain('one')
+    await time.pass(5000)
+    lanes.length = 0
+    await time.pass(20_000)
+    expect(lanes, 'and no more then').toEqual([])
   })
 
   test('asks at once where the roles say something else by now', async () => {

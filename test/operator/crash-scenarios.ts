@@ -209,7 +209,11 @@ export const SCENARIOS: readonly Scenario[] = [
 export const aRun = <H extends Home>(home: H): Run<H> => ({ home, now: NOON, drawn: 0 })
 
 /** One reconcile, with time that goes on and bytes that never repeat. */
-export function once(run: Run, port: KeyPort = run.home.port()): Promise<number | undefined> {
+export function once(
+  run: Run,
+  port: KeyPort = run.home.port(),
+  othersWait: () => boolean = () => false,
+): Promise<number | undefined> {
   const nowMs = () => {
     run.now += 1
     return run.now
@@ -218,7 +222,7 @@ export function once(run: Run, port: KeyPort = run.home.port()): Promise<number 
     run.drawn += 1
     return new Uint8Array(count).map((_, i) => (run.drawn * 31 + i * 7 + (i % 3) * run.drawn) % 248)
   }
-  return reconcile({ port, nowMs, random }, REF)
+  return reconcile({ port, nowMs, random, othersWait }, REF)
 }
 
 export async function settle(run: Run): Promise<void> {

@@ -2,6 +2,8 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { externalKey, type AccessNamespace as Place } from '../../src/core/namespace.ts'
+import type { Person } from '../../src/core/person.ts'
+import { Trouble } from '../../src/core/trouble.ts'
 import type { ApiKey } from '../../src/resources/api-key.ts'
 import { hostClaims } from '../../src/resources/host-claims.ts'
 import { type Manifest, parseManifest } from '../../src/resources/manifest.ts'
@@ -24,10 +26,17 @@ type World = {
   readonly beside?: readonly Fields[]
   readonly now?: number
   readonly hasSomething?: boolean
+  /** Who alone is granted it. */
+  readonly toGroup?: string
+  /** Groups that a binding names. */
+  readonly bound?: readonly string[]
 }
 
 /** `granted`: `permission@place`, `permission@*`, `serve@host`. */
-function parts({ granted = [], keys = [], beside = [], now = NOON, hasSomething = true }: World): AdmitParts {
+function parts({ keys = [], beside = [], now = NOON, hasSomething = true, ...world }: World): AdmitParts {
+  const { toGroup, bound } = world
+  const grantedTo = ({ groups }: Person) =>
+    toGroup === undefined || groups.includes(toGroup) ? (world.granted ?? []) : []
   const others = beside.map(parsed)
   const places = others.flatMap((one) => (one.kind === 'AccessNamespace' ? [{ name: one.name, ...one.spec }] : []))
   const lineage = (name: string): readonly Place[] => {
@@ -37,9 +46,14 @@ function parts({ granted = [], keys = [], beside = [], now = NOON, hasSomething 
   }
   return {
     reviews: {
-      missing: async (_person, { accessNamespace, permissions }) =>
-        permissions.filter((one) => !granted.includes(`${one}@${accessNamespace}`) && !granted.includes(`${one}@*`)),
-      may: async (_person, question) => question.kind === 'serve' && granted.includes(`serve@${question.host}`),
+      missing: async (person, { accessNamespace, permissions }) => {
+        const granted = grantedTo(person)
+        return permissions.filter(
+          (one) => !granted.includes(`${one}@${accessNamespace}`) && !granted.includes(`${one}@*`),
+        )
+      },
+      may: async (person, question) =>
+        question.kind === 'serve' && grantedTo(person).includes(`serve@${question.host}`),
     },
     beside: {
       lineage: async (name) => lineage(name),
@@ -50,12 +64,14 @@ function parts({ granted = [], keys = [], beside = [], now = NOON, hasSomething 
         return holder && `${holder.namespace}/${holder.name}`
       },
     },
-    apiKey: async (namespace, name) =>
-      keys
+    apiKey: async (namespace, name) => {
+      if (name === 'garbled') throw new Trouble('api_key_unreadable', 'stop')
+      return keys
         .map(parsed)
-        .find((one): one is ApiKey => one.kind === 'ApiKey' && one.name === name && one.namespace === namespace),
+        .find((one): one is ApiKey => one.kind === 'ApiKey' && one.name === name && one.namespace === namespace)
+    },
     stampKeys: () => [createHash('sha256').update('key').digest()],
-    isNamedGroup: undefined,
+    isNamedGroup: bound && ((group) => bound.includes(group)),
     grantsAnything: () => hasSomething,
     now: () => now,
   }
@@ -102,6 +118,7 @@ const created = (object: Fields, world: World = {}) => said(request(stamped(obje
 const edited = (before: Fields, after: Fields, world: World = {}) =>
   said(request(after, { operation: 'UPDATE', oldObject: before }), world)
 
+const ANA = { username: 'ana@example.com', groups: ['devs'] }
 const ALL = ['license:manage@acme-web-eu', 'customer:read@*']
 
 describe('a key', () => {
@@ -147,9 +164,46 @@ describe('a key', () => {
     )
   })
 
-  test('whose stamp another webhook exchanged is refused', async () => {
-    const others = request(stamped(aKey()), { userInfo: { username: 'ben@example.com' } })
-    expect(await said(others, { granted: ALL })).toBe("422 metadata.annotations: Forbidden: it is somebody else's")
+  test.each<[string, Fields, string]>([
+    ['is of another name', { username: 'ben@example.com', groups: ['devs'] }, "it is somebody else's"],
+    ['is of another uid', { ...ANA, uid: 'u-2' }, "it is somebody else's"],
+    ['has other extra fields', { ...ANA, extra: { scopes: ['all'] } }, "it is somebody else's"],
+    ['names groups that are not theirs', { ...ANA, groups: ['guests'] }, 'it names groups that are not theirs'],
+  ])('whose stamp %s is refused', async (_what, userInfo, problem) => {
+    const others = request(stamped(aKey()), { userInfo })
+    expect(await said(others, { granted: ALL })).toBe(`422 metadata.annotations: Forbidden: ${problem}`)
+  })
+
+  test('that came with the token of one pod is that of its ServiceAccount all the same', async () => {
+    const userInfo = { ...ANA, extra: { 'authentication.kubernetes.io/pod-name': ['a-1'] } }
+    expect(await said(request(stamped(aKey()), { userInfo }), { granted: ALL })).toBe('allowed')
+  })
+})
+
+describe('a stamp of a replica that knows other bindings', () => {
+  const granted = { granted: ALL, toGroup: 'devs' }
+  const made = (bound: readonly string[]) => request(stamped(aKey(), { bound }))
+
+  test('is what counts: without the group of the grant the key would never get a credential, and is refused at once', async () => {
+    const refusal = await said(made([]), { ...granted, bound: ['devs'], hasSomething: false })
+    expect(refusal.split('\n').slice(0, 3)).toEqual([
+      '403 "ana@example.com" may not create ApiKey team-web/main-website, since they may not grant this in access namespace acme-web-eu: license:manage, customer:read.',
+      'Keyward has only just heard of a binding for their group "devs", too late for this object: try again in a moment.',
+      'A ClusterRole with this rule, bound by a ClusterRoleBinding to',
+    ])
+  })
+
+  test('is good where it names more groups of theirs than this one would', async () => {
+    expect(await said(made(['devs']), { ...granted, bound: [] })).toBe('allowed')
+  })
+
+  test('is good without a group that nothing hangs on', async () => {
+    expect(await said(made([]), { granted: ALL, bound: ['devs'] })).toBe('allowed')
+  })
+
+  test('makes no difference to an edit', async () => {
+    const world = { ...granted, bound: ['devs'] }
+    expect(await edited(stamped(aKey(), { bound: [] }), aKey({ overlap: '1h' }), world)).toBe('allowed')
   })
 })
 
@@ -193,6 +247,14 @@ describe('a claim', () => {
     ],
   ])('%s', async (_what, world, words) => {
     expect(await created(aClaim(), world)).toContain(words)
+  })
+
+  test('of a key that can not be read says so, since trying again would not help', async () => {
+    const claim = aClaim()
+    const unreadable = { ...claim, spec: { ...(claim.spec as Fields), apiKey: 'garbled' } }
+    expect(await created(unreadable)).toBe(
+      '422 spec.apiKey: Invalid value: "garbled": this version of Keyward can\'t read that ApiKey: its conditions say why',
+    )
   })
 })
 

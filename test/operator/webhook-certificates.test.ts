@@ -10,7 +10,7 @@ import {
   sharedStampKeys,
   stampKeysAfter,
 } from '../../src/webhook/certificate-secret.ts'
-import { currentCertificates } from '../../src/webhook/certificates.ts'
+import { currentCertificates, keepAnnounced } from '../../src/webhook/certificates.ts'
 import { makeServing } from '../../src/webhook/serving.ts'
 import { DAY, HOUR, NOON } from './make.ts'
 
@@ -39,8 +39,11 @@ const drawing = (byte: number, keepsKeys = false) => ({
 function aReplica(secret = fakeSecret(), mayRenew = true) {
   const clock = { now: NOON }
   const store = certificateStore(secret.port)
-  const current = () => currentCertificates({ store, names: NAMES, now: () => clock.now, mayRenew: () => mayRenew })
-  return { clock, current, secret, store }
+  const parts = { store, names: NAMES, now: () => clock.now, mayRenew: () => mayRenew }
+  const current = () => currentCertificates(parts)
+  /** As once callers were told of all that is there. */
+  const told = async () => keepAnnounced(parts, await current())
+  return { clock, current, told, secret, store }
 }
 
 const signer = ({ serving, authority }: Material) =>
@@ -83,14 +86,20 @@ describe('as time goes by', () => {
   })
 
   test('a CA is known to callers before it signs, and after it signed its last', async () => {
-    const { current, clock } = aReplica()
+    const { current, told, clock } = aReplica()
     const first = await current()
     clock.now = NOON + 244 * DAY
     const announced = await current()
     expect(announced.authority).toEqual(first.authority)
     expect(signer(announced)).toBe(true)
     expect(bundleOf(announced)).toBe(`${first.authority.cert}${announced.next?.cert}`)
-    clock.now += HOUR
+    clock.now += 10 * DAY
+    expect((await current()).authority, 'as long as nobody could tell callers of it').toEqual(first.authority)
+    await told()
+    clock.now += 599_000
+    await told()
+    expect((await current()).authority, 'nor soon after that').toEqual(first.authority)
+    clock.now += 1000
     const promoted = await current()
     expect(promoted.authority).toEqual(announced.next)
     expect(signer(promoted)).toBe(true)
@@ -100,7 +109,7 @@ describe('as time goes by', () => {
   })
 
   test('whatever is served is trusted by every bundle of ten minutes before and after', async () => {
-    const { current, clock } = aReplica()
+    const { current, told, clock } = aReplica()
     let before = await current()
     for (let i = 0; i < 25; i++) {
       clock.now += 11 * DAY
@@ -108,6 +117,7 @@ describe('as time goes by', () => {
       for (const minutes of [0, 11, 25 * 60]) {
         clock.now += minutes * 60_000
         const now = await current()
+        await told()
         const trusted = (bundle: string, { serving }: Material) =>
           (bundle.match(/-----BEGIN[^-]+-----[^-]+-----END[^-]+-----/g) ?? []).some((ca) =>
             new X509Certificate(serving.cert).verify(new X509Certificate(ca).publicKey),
@@ -173,10 +183,12 @@ describe('a Secret that was taken away or spoilt', () => {
 
 describe('what is kept', () => {
   test('is read as it was written', async () => {
-    const { current, clock } = aReplica()
+    const { current, told, clock } = aReplica()
     await current()
     clock.now = NOON + 244 * DAY
+    await told()
     const made = await current()
+    expect(made.announcedAt).toBe(clock.now)
     expect(decodeMaterial(encodeMaterial(made))).toEqual(made)
   })
 
@@ -204,6 +216,7 @@ describe('while it is served', () => {
       applyBundle: async (bundle) => {
         if (state.fails) throw new Error('the API server is away')
         said.push(`bundle of ${bundle.match(/BEGIN/g)?.length}`)
+        return true
       },
     })
     serving.tls.onChange(({ minVersion }) => said.push(`certificate, ${minVersion}`))
@@ -228,5 +241,24 @@ describe('while it is served', () => {
       'bundle of 2',
     ])
     expect(serving.expiresAt()).toBeGreaterThan(clock.now)
+  })
+
+  test.each([
+    ['could not be told of', () => Promise.reject(new Error('the API server is away'))],
+    ['are told of by another replica', () => Promise.resolve(false)],
+  ])('a CA that callers %s signs nothing, however much time goes by', async (_what, applyBundle) => {
+    const { clock, current, store, told } = aReplica()
+    const first = await current()
+    const parts = { store, names: NAMES, now: () => clock.now, mayRenew: () => true, applyBundle }
+    const serving = await makeServing(parts)
+    clock.now += 244 * DAY
+    for (let i = 0; i < 3; i++) {
+      clock.now += HOUR
+      await serving.look().catch(() => undefined)
+    }
+    expect([(await current()).authority, (await current()).announcedAt]).toEqual([first.authority, undefined])
+    await told()
+    clock.now += HOUR
+    expect((await current()).previous).toBe(first.authority.cert)
   })
 })

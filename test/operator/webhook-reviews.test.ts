@@ -286,6 +286,27 @@ describe('somebody who asks for very much', () => {
     expect(asked, 'what waits for admission is not what a cap waits for').toHaveLength(1 + 3 + 3)
   })
 
+  test('leaves nothing behind after a few seconds, but what a cap goes by', async () => {
+    const { reviews, state } = setUp()
+    await reviews.missing(ANA, on('acme', 'a:read', 'b:read'), NOW)
+    for (let i = 0; i < 10; i++) await reviews.missing(aPerson(`greedy-${i}`), on('acme', 'a:read'), NOW)
+    expect(reviews.size()).toBe(24)
+    state.now = 900
+    await reviews.missing(ANA, on('acme', 'a:read'), { lane: 'change', maxAgeMs: 1000 })
+    state.now = 5001
+    await reviews.missing(aPerson('ben'), on('acme', 'a:read'), NOW)
+    expect(reviews.size(), "two of ana's, two of ben's").toBe(4)
+  })
+
+  test('fills no memory with long names, nor with many', async () => {
+    const { reviews } = setUp()
+    const long = 'x'.repeat(100_000)
+    for (let i = 0; i < 200; i++) await reviews.missing(aPerson(`${i}`, [long]), on('acme', 'a:read'), NOW)
+    expect(reviews.size(), 'of 83 people: 8 MiB of them').toBe(2 * 83)
+    for (let i = 0; i < 11_000; i++) await reviews.may(aPerson(`many-${i}`), { kind: 'serve', host: 'a.example' }, NOW)
+    expect(reviews.size()).toBe(20_000)
+  })
+
   test('pushes out no answer that a cap goes by', async () => {
     const { reviews, asked } = setUp([], { keep: 10 })
     const cap = { lane: 'change', maxAgeMs: 600_000 } as const

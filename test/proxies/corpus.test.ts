@@ -12,6 +12,7 @@ import { startEnvoyGrpc, startEnvoyHttp } from '../support/envoy.ts'
 import { startHaproxy } from '../support/haproxy.ts'
 import { startNginx } from '../support/nginx.ts'
 import type { ShippedProxy } from '../support/shipped.ts'
+import { THREE_TRIALS } from '../support/trials.ts'
 import { STANDS_BEHIND, withEmptyOnes } from './corpus-differences.ts'
 import { patient } from './fronts/patient.ts'
 
@@ -48,9 +49,10 @@ describe.each(Object.entries(PROXIES))('%s', (name, start) => {
   })
   afterAll(() => proxy?.stop())
 
-  const send = (bytes: string): Promise<Answer> => exchange({ port: proxy.port, bytes, lingerMs: 20, patienceMs: 5000 })
+  const send = (bytes: string): Promise<Answer> =>
+    exchange({ port: proxy.port, bytes, lingerMs: 20, patienceMs: 20_000 })
 
-  test.each(BEHIND_PROXIES.map((one) => [one.id, one] as const))('%s', async (id, one: RawCase) => {
+  test.each(BEHIND_PROXIES.map((one) => [one.id, one] as const))('%s', THREE_TRIALS, async (id, one: RawCase) => {
     const before = world.upstream.seen.length
     const sent = fill(one.input, world.credentials)
     const answer = await send(sent)

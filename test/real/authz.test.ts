@@ -7,6 +7,7 @@ import { type Authz, startAuthz } from '../support/authz.ts'
 import { grpcClient, outcomeOf } from '../support/grpc-check.ts'
 import { newHome, type Standalone, startStandalone } from '../support/standalone.ts'
 import { THINGS, thingsKey } from '../support/things.ts'
+import { THREE_TRIALS } from '../support/trials.ts'
 import { until } from '../support/until.ts'
 
 const MANIFESTS = { 'a.yaml': THINGS, 'k.yaml': thingsKey('main') }
@@ -33,11 +34,11 @@ const comesTo = (authz: Authz, question: Question, outcome: string, withinMs = 1
 
 const run = (...args: readonly string[]) => {
   const main = join(import.meta.dirname, '../../src/main.ts')
-  const { status, stderr } = spawnSync(process.execPath, [main, ...args], { encoding: 'utf8', timeout: 20_000 })
+  const { status, stderr } = spawnSync(process.execPath, [main, ...args], { encoding: 'utf8', timeout: 60_000 })
   return { status, stderr }
 }
 
-describe('authz beside a standalone', () => {
+describe('authz beside a standalone', THREE_TRIALS, () => {
   test('gives the same answers over HTTP and gRPC', async () => {
     const standalone = await startStandalone({
       manifests: {
@@ -123,7 +124,7 @@ describe('authz beside a standalone', () => {
   })
 })
 
-describe('authz without its standalone', () => {
+describe('authz without its standalone', THREE_TRIALS, () => {
   const started = async (): Promise<readonly [Standalone, Authz, string]> => {
     const standalone = await startStandalone({ manifests: MANIFESTS })
     const authz = await startAuthz({ home: standalone.home })
@@ -153,7 +154,7 @@ describe('authz without its standalone', () => {
     const [standalone, authz, credential] = await started()
     standalone.edit('k.yaml', thingsKey('main').replace('"thing:read"', '"thing:read", "thing:write"'))
     standalone.edit('new.yaml', thingsKey('late'))
-    await until('it is said', () => authz.output().includes('"objects":2'), 8000)
+    await until('it is said', () => authz.output().includes('"objects":2'))
     expect(await overHttp(authz, { key: credential, method: 'POST' })).toBe('403 missing_permission')
     expect(await overHttp(authz, { key: credential })).toBe('200')
     const after = await startStandalone({ home: standalone.home })
@@ -225,7 +226,7 @@ describe.runIf(process.getuid?.() === 0)('authz that may not write', () => {
     }
   }
 
-  test('follows a running standalone, and one that stopped and started again', async () => {
+  test('follows a running standalone, and one that stopped and started again', THREE_TRIALS, async () => {
     const first = await startStandalone({ manifests: MANIFESTS })
     readOnly(first)
     const authz = await startAuthz({ home: first.home, uid: NOBODY })

@@ -60,6 +60,7 @@ describe('in bash', () => {
 
   test.each<[string, () => string, readonly string[]]>([
     ['a command', () => 'keyward re', ['regenerate', 'resume', 'revoke']],
+    ['a Kubernetes namespace', () => `keyward list ${server()} -n te`, ['team']],
     ['the name of a key', () => `keyward get ${server()} -n team ma`, ['main']],
     ['a permission', () => `${creating()} thi`, ['compopt -o nospace', 'thing:read', 'thing:write']],
     // only what stands behind the colon is replaced
@@ -86,6 +87,65 @@ describe('in bash', () => {
   })
 })
 
+const isThere = (shell: string): boolean => spawnSync(shell, ['--version']).error === undefined
+
+describe.skipIf(!isThere('zsh'))('in zsh', () => {
+  /** What its own functions of completion are handed at a Tab behind these words. */
+  function handed(words: readonly string[]): Completed {
+    const script = `
+compdef() { :; }
+compset() { echo "compset $*"; }
+_files() { echo files; }
+_describe() { print -rl -- "\${@[4,-1]}" -- "\${found[@]}"; }
+source ${quoted(join(bin, 'zsh'))}
+words=(${words.map(quoted).join(' ')}) CURRENT=${words.length}
+_keyward
+`
+    const env = { PATH: `${bin}:${process.env.PATH}`, HOME: standalone.home }
+    const { stdout, stderr } = spawnSync('zsh', ['-f', '-o', 'extended_glob', '-c', script], { env, encoding: 'utf8' })
+    return { replies: stdout.trimEnd().split('\n'), errors: stderr }
+  }
+  const asking = (...words: readonly string[]) => ['keyward', ...words]
+  const creating = () => ['create', 'shop', ...server().split(' '), '--access-namespace', 'acme', '--permissions']
+
+  test.each<[string, () => readonly string[], readonly string[]]>([
+    [
+      'a command',
+      () => asking('sus'),
+      ['found', '--', 'suspend:keep keys from working until they are resumed; at once'],
+    ],
+    // an empty word that gets lost on the way would have the next one added behind each permission
+    ['a permission', () => asking(...creating(), 'thing:w'), ['found', '-S', '', '--', 'thing\\:write']],
+    ['a file', () => asking('create', 'shop', '--out', 'k'), ['compset -P --[a-z-]##=', 'files']],
+    ['nothing that is typed is run', () => asking('get', '$(echo ran >&2)', ''), ['found', '--']],
+  ])('%s', (_what, words, replies) => {
+    expect(handed(words())).toEqual({ replies, errors: '' })
+  })
+})
+
+describe.skipIf(!isThere('fish'))('in fish', () => {
+  function offered(line: string): Completed {
+    const script = `source ${quoted(join(bin, 'fish'))}; complete -C ${quoted(line)}`
+    const env = { PATH: `${bin}:${process.env.PATH}`, HOME: standalone.home }
+    const { stdout, stderr } = spawnSync('fish', ['--no-config', '-c', script], { env, encoding: 'utf8' })
+    return { replies: stdout.trimEnd().split('\n'), errors: stderr }
+  }
+
+  test.each<[string, () => string, () => readonly string[]]>([
+    ['a command', () => 'keyward sus', () => ['suspend\tkeep keys from working until they are resumed; at once']],
+    [
+      'a permission',
+      () => `keyward create x ${server()} --access-namespace acme --permissions thing:w`,
+      () => ['thing:write'],
+    ],
+    ['a file', () => `keyward create x --out ${join(bin, 'fi')}`, () => [join(bin, 'fish')]],
+    ['a file behind =', () => `keyward create x --out=${join(bin, 'fi')}`, () => [`--out=${join(bin, 'fish')}`]],
+    ['nothing that is typed is run', () => 'keyward get (echo ran >&2) x', () => ['']],
+  ])('%s', (_what, line, replies) => {
+    expect(offered(line())).toEqual({ replies: replies(), errors: '' })
+  })
+})
+
 function withoutExpansions(script: string): string {
   const less = script.replaceAll(/\$\{[^{}]*\}/g, '$x')
   return less === script ? script : withoutExpansions(less)
@@ -103,8 +163,6 @@ function unclosed(script: string, pairs: Readonly<Record<string, string>>): read
   }
   return open
 }
-
-const isThere = (shell: string): boolean => spawnSync(shell, ['--version']).error === undefined
 
 test.each([
   ['bash', ['-n'], { if: 'fi', do: 'done', case: 'esac', '{': '}' }],

@@ -10,9 +10,11 @@ import { wrongs } from '../corpus/oracle.ts'
 import { GRPC_RUN, grpcPort } from '../corpus/scenarios-grpc.ts'
 import { valuesOf } from '../corpus/upstream.ts'
 import { startWorld, type World } from '../corpus/world.ts'
+import { patient } from '../proxies/fronts/patient.ts'
 import { ask } from '../support/ask.ts'
 import { startEnvoyGrpc } from '../support/envoy.ts'
 import { freePort } from '../support/process.ts'
+import { THREE_TRIALS } from '../support/trials.ts'
 import { until } from '../support/until.ts'
 
 let world: World
@@ -95,7 +97,7 @@ test.each(['map', 'list'] as const)('the raw cases of the corpus, told with a %s
   expect(yes).toBeGreaterThan(10)
 })
 
-test.each(Object.entries(GRPC_RUN))('%s', (_id, scenario) => scenario(world))
+test.each(Object.entries(GRPC_RUN))('%s', THREE_TRIALS, (_id, scenario) => scenario(world))
 
 test('GRPC-failopen-probe', async () => {
   const admin = await freePort()
@@ -103,7 +105,8 @@ test('GRPC-failopen-probe', async () => {
     checkPort: grpcPort(world) - 1,
     grpcPort: grpcPort(world),
     upstreamPort: world.upstream.port,
-    edit: (text) => `${text}\nadmin: {address: {socket_address: {address: 127.0.0.1, port_value: ${admin}}}}\n`,
+    edit: (text) =>
+      `${patient(text)}\nadmin: {address: {socket_address: {address: 127.0.0.1, port_value: ${admin}}}}\n`,
   })
   const get = async (path: string, key: string | undefined) =>
     (await ask(`http://127.0.0.1:${envoy.port}${path}`, { host: 'api.test', key })).status

@@ -44,7 +44,7 @@ test('what was accepted comes into force though the first judgement of it failed
   expect(inForce).toEqual(['AccessNamespace//early'])
   accept('late')
   faults = 1
-  await until('the second is in force', () => inForce.length === 2, 5000)
+  await until('the second is in force', () => inForce.length === 2)
   expect(faults).toBe(0)
   stop.abort()
   await running

@@ -15,6 +15,7 @@ import {
   headerBlock,
   headersFrame,
 } from '../support/h2-frames.ts'
+import { THREE_TRIALS } from '../support/trials.ts'
 
 let server: GrpcServer
 let client: GrpcClient
@@ -160,7 +161,7 @@ const RUN: Readonly<Record<string, () => Promise<void>>> = {
 }
 
 describe('the bypass corpus', () => {
-  test.each(CASES.filter(({ kind }) => kind === 'h2-frames').map(({ id }) => id))('%s', async (id) => {
+  test.each(CASES.filter(({ kind }) => kind === 'h2-frames').map(({ id }) => id))('%s', THREE_TRIALS, async (id) => {
     const run = RUN[id]
     if (run === undefined) throw new Error('nothing runs this case')
     await run()

@@ -44,7 +44,7 @@ function healthOver(channel: ReturnType<typeof credentials.createSsl>): Promise<
       (bytes: Uint8Array) => Buffer.from(bytes),
       (bytes: Buffer) => bytes,
       new Uint8Array(),
-      { deadline: new Date(Date.now() + 5000) },
+      { deadline: new Date(Date.now() + 30_000) },
       (error: ServiceError | null) => {
         client.close()
         resolve(error?.code ?? 0)

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { FOUND } from '../corpus/found.ts'
 import { runSeries } from '../corpus/mutation-run.ts'
 import { startWorld, type World } from '../corpus/world.ts'
+import { THREE_TRIALS } from '../support/trials.ts'
 
 const SEED = 20_261_122
 const COUNT = 10_000
@@ -26,7 +27,7 @@ test.each(FOUND.map((found) => [found.what, found] as const))('%s', async (_what
   expect(await world.metrics()).toContain('keyward_event_loop_delay_seconds')
 })
 
-test('10,000 damaged requests find no way past the proxy and do not stop it', async () => {
+test('10,000 damaged requests find no way past the proxy and do not stop it', THREE_TRIALS, async () => {
   const statuses = new Map<number, number>()
   const { failures, reached } = await runSeries(world, { seed: SEED, count: COUNT, statuses })
   expect(failures.slice(0, 20)).toEqual([])

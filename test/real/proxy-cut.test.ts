@@ -5,6 +5,7 @@ import { makeWatch } from '../../src/sidecar/watch.ts'
 import type { EchoParts } from '../support/echo-upstream.ts'
 import { type Proxied, requestBytes } from '../support/proxied.ts'
 import { proxyBench } from '../support/proxy-bench.ts'
+import { THREE_TRIALS } from '../support/trials.ts'
 import { until } from '../support/until.ts'
 
 const { echoing, connected, clear } = proxyBench()
@@ -35,7 +36,7 @@ describe('a response that goes on', () => {
     ['gRPC-Web', dripping('application/grpc-web+proto')],
     ['an event stream, however it is spelled', dripping('Text/Event-Stream')],
     ['a long download', dripping('application/octet-stream', { 'content-length': '1000000' })],
-  ])('%s: is cut within the interval, and nobody else’s is', async (_what, answer) => {
+  ])('%s: is cut within the interval, and nobody else’s is', THREE_TRIALS, async (_what, answer) => {
     const { proxied } = await echoing({ answer }, { limits: { recheckMs: 100 } })
     const revoked = await streaming(proxied, proxied.key)
     const other = await streaming(proxied, proxied.put('other'))
@@ -47,7 +48,7 @@ describe('a response that goes on', () => {
     expect(proxied.noted).toEqual([{ kind: 'cut', requestId: 'made-1', why: 'key_inactive' }])
   })
 
-  test('is cut at once, where a change is told', async () => {
+  test('is cut at once, where a change is told', THREE_TRIALS, async () => {
     const { proxied } = await echoing({ answer: dripping('application/x-ndjson') })
     const connection = await streaming(proxied, proxied.key)
     proxied.proxy.recheckNow()
@@ -55,7 +56,8 @@ describe('a response that goes on', () => {
     expect(connection.isEnded()).toBe(false)
     proxied.put('good', { state: 'Suspended' })
     proxied.proxy.recheckNow()
-    await connection.ended(200)
+    // by itself it would be in five seconds
+    await connection.ended(1_500)
   })
 
   test('is not cut by a limit that is used up', async () => {
@@ -67,41 +69,45 @@ describe('a response that goes on', () => {
   })
 })
 
-test('a long upload is cut: the caller is told why, and the upstream does not take half for whole', async () => {
-  let aborted = false
-  const { proxied, upstream } = await echoing(
-    {
-      take: (request) => {
-        request.resume()
-        request.on('close', () => {
-          aborted = !request.complete
-        })
+test(
+  'a long upload is cut: the caller is told why, and the upstream does not take half for whole',
+  THREE_TRIALS,
+  async () => {
+    let aborted = false
+    const { proxied, upstream } = await echoing(
+      {
+        take: (request) => {
+          request.resume()
+          request.on('close', () => {
+            aborted = !request.complete
+          })
+        },
       },
-    },
-    { limits: { recheckMs: 100, drainMs: 200 } },
-  )
-  const connection = await connected(proxied)
-  connection.send(requestBytes('POST /open/a', [`X-API-Key: ${proxied.key}`, 'Content-Length: 100000000']))
-  const timer = setInterval(() => connection.send(Buffer.alloc(1_000)), 10)
-  await until('the request is there', () => upstream.log.length === 1)
-  proxied.put('good', { state: 'Revoked' })
-  const response = await connection.response({ timeoutMs: 1_000 })
-  expect([response.status, JSON.parse(response.text).code]).toEqual([401, 'key_inactive'])
-  expect([response.header('connection'), response.header('www-authenticate')?.startsWith('Bearer')]).toEqual([
-    'close',
-    true,
-  ])
-  await connection.ended(2_000)
-  clearInterval(timer)
-  await until('the upstream’s request is given up', () => aborted)
-})
+      { limits: { recheckMs: 100, drainMs: 200 } },
+    )
+    const connection = await connected(proxied)
+    connection.send(requestBytes('POST /open/a', [`X-API-Key: ${proxied.key}`, 'Content-Length: 100000000']))
+    const timer = setInterval(() => connection.send(Buffer.alloc(1_000)), 10)
+    await until('the request is there', () => upstream.log.length === 1)
+    proxied.put('good', { state: 'Revoked' })
+    const response = await connection.response()
+    expect([response.status, JSON.parse(response.text).code]).toEqual([401, 'key_inactive'])
+    expect([response.header('connection'), response.header('www-authenticate')?.startsWith('Bearer')]).toEqual([
+      'close',
+      true,
+    ])
+    await connection.ended()
+    clearInterval(timer)
+    await until('the upstream’s request is given up', () => aborted)
+  },
+)
 
 test('a request whose answer is still awaited is refused when its key expires', async () => {
   const { proxied } = await echoing({ answer: () => undefined }, { limits: { recheckMs: 50 } })
   const soon = proxied.put('soon', { expiresAt: Date.now() + 300 })
   const connection = await connected(proxied)
   connection.send(requestBytes('GET /open/a', [`X-API-Key: ${soon}`]))
-  const response = await connection.response({ timeoutMs: 2_000 })
+  const response = await connection.response()
   expect([response.status, JSON.parse(response.text).code]).toEqual([401, 'key_expired'])
 })
 
@@ -134,20 +140,24 @@ describe('asking again', () => {
     cut: (why: string) => void cuts.push(why),
   })
 
-  test('without an answer for an interval cuts, however often it was asked; what has ended is not cut', async () => {
-    const watch = makeWatch(() => new Promise(() => undefined), 50)
-    const [cuts, ended]: [string[], string[]] = [[], []]
-    const done = watchedWith(ended)
-    watch.add(done)
-    watch.add(watchedWith(cuts))
-    watch.now()
-    watch.now()
-    expect(cuts).toEqual([])
-    watch.remove(done)
-    await until('it is cut', () => cuts.length === 1, 1_000)
-    await new Promise((resolve) => setTimeout(resolve, 120))
-    expect([cuts, ended]).toEqual([['unanswered'], []])
-  })
+  test(
+    'without an answer for an interval cuts, however often it was asked; what has ended is not cut',
+    THREE_TRIALS,
+    async () => {
+      const watch = makeWatch(() => new Promise(() => undefined), 50)
+      const [cuts, ended]: [string[], string[]] = [[], []]
+      const done = watchedWith(ended)
+      watch.add(done)
+      watch.add(watchedWith(cuts))
+      watch.now()
+      watch.now()
+      expect(cuts).toEqual([])
+      watch.remove(done)
+      await until('it is cut', () => cuts.length === 1)
+      await new Promise((resolve) => setTimeout(resolve, 120))
+      expect([cuts, ended]).toEqual([['unanswered'], []])
+    },
+  )
 
   test('goes on for what comes after everything has ended', async () => {
     let times = 0
@@ -158,7 +168,7 @@ describe('asking again', () => {
     for (let round = 1; round <= 3; round++) {
       const cuts: string[] = []
       watch.add(watchedWith(cuts))
-      await until('it is cut', () => cuts.length === 1, 1_000)
+      await until('it is cut', () => cuts.length === 1)
       await new Promise((resolve) => setTimeout(resolve, 60))
     }
     expect(times).toBe(3)

@@ -2,11 +2,13 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { afterEach, describe, expect, test } from 'vitest'
+import { awakeFor } from '../support/awake.ts'
 import { startEcho } from '../support/echo-upstream.ts'
 import { requestBytes } from '../support/proxied.ts'
 import { proxyBench } from '../support/proxy-bench.ts'
 import type { Started } from '../support/proxy-process.ts'
 import { openRaw, sendRaw } from '../support/raw-client.ts'
+import { THREE_TRIALS } from '../support/trials.ts'
 import { until } from '../support/until.ts'
 
 const { echoing, connected, clear } = proxyBench()
@@ -54,7 +56,7 @@ describe.each(BEHIND)('behind a request waits %s', (_what, behind) => {
     expect((await connection.response()).status).toBe(behind === CONNECT ? 400 : 101)
   })
 
-  test('a caller that rests for good is closed', async () => {
+  test('a caller that rests for good is closed', THREE_TRIALS, async () => {
     const { proxied } = await echoing(
       { answer: (_arrived, response) => void response.end(Buffer.alloc(64 * MIB)) },
       { limits: { callerIdleMs: 300 } },
@@ -62,7 +64,7 @@ describe.each(BEHIND)('behind a request waits %s', (_what, behind) => {
     const connection = await connected(proxied)
     connection.socket.pause()
     connection.send(requestBytes('GET /public/large') + behind)
-    await pause(1_000)
+    await awakeFor(1_000)
     connection.socket.resume()
     await connection.ended()
     expect(connection.socket.bytesRead).toBeLessThan(64 * MIB)
@@ -81,7 +83,7 @@ describe.each(BEHIND)('behind a request waits %s', (_what, behind) => {
     connection.send(requestBytes('GET /public/slow') + behind)
     await until('the request is there', () => upstream.log.length === 1)
     connection.end()
-    await until('the upstream’s request is given up', () => closed, 1_000)
+    await until('the upstream’s request is given up', () => closed)
     await connection.ended()
     expect(upstream.log.map(({ target }) => target)).toEqual(['/public/slow'])
   })
@@ -103,24 +105,28 @@ test('an answer to an upgrade that is no 101 goes on behind a rest, and ends the
   await connection.ended()
 })
 
-test('an answer to an upgrade that is no 101 and is not read: the connection is closed in the end', async () => {
-  const { proxied } = await echoing(
-    {
-      upgrade: (_arrived, socket) => {
-        socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${64 * MIB}\r\n\r\n`)
-        socket.write(Buffer.alloc(64 * MIB))
+test(
+  'an answer to an upgrade that is no 101 and is not read: the connection is closed in the end',
+  THREE_TRIALS,
+  async () => {
+    const { proxied } = await echoing(
+      {
+        upgrade: (_arrived, socket) => {
+          socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${64 * MIB}\r\n\r\n`)
+          socket.write(Buffer.alloc(64 * MIB))
+        },
       },
-    },
-    { limits: { callerIdleMs: 300 } },
-  )
-  const connection = await connected(proxied)
-  connection.socket.pause()
-  connection.send(requestBytes('GET /public/ws', UPGRADE))
-  await pause(1_000)
-  connection.socket.resume()
-  await connection.ended()
-  expect(connection.socket.bytesRead).toBeLessThan(64 * MIB)
-})
+      { limits: { callerIdleMs: 300 } },
+    )
+    const connection = await connected(proxied)
+    connection.socket.pause()
+    connection.send(requestBytes('GET /public/ws', UPGRADE))
+    await awakeFor(1_000)
+    connection.socket.resume()
+    await connection.ended()
+    expect(connection.socket.bytesRead).toBeLessThan(64 * MIB)
+  },
+)
 
 test('what a caller sends behind an upgrade while that waits arrives in its order, however much it is', async () => {
   const { proxied } = await echoing({

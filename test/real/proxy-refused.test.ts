@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { type EchoUpstream, startEcho } from '../support/echo-upstream.ts'
 import { type Proxied, requestBytes, startProxied } from '../support/proxied.ts'
 import { openRaw, sendRaw } from '../support/raw-client.ts'
+import { THREE_TRIALS } from '../support/trials.ts'
 
 let upstream: EchoUpstream
 let proxied: Proxied
@@ -141,9 +142,7 @@ describe('refused by the decision, in its words', () => {
           answerNow = () => resolve(answer())
         }),
     })
-    const response = await sendRaw(stuck.port, requestBytes('GET /open/a', [`X-API-Key: ${stuck.key}`]), {
-      timeoutMs: 2_000,
-    })
+    const response = await sendRaw(stuck.port, requestBytes('GET /open/a', [`X-API-Key: ${stuck.key}`]))
     expect([response?.status, JSON.parse(response?.text ?? '').code]).toEqual([503, 'unavailable'])
     answerNow()
     await new Promise((resolve) => setTimeout(resolve, 50))
@@ -170,7 +169,7 @@ describe('a refusal while the body is still coming', () => {
     const connection = await openRaw(proxied.port)
     connection.send(requestBytes('POST /open/a', ['Content-Length: 10'], 'abc'))
     expect((await connection.response()).status).toBe(401)
-    await connection.ended(1_000)
+    await connection.ended()
   })
 
   test.each([
@@ -185,7 +184,7 @@ describe('a refusal while the body is still coming', () => {
     const response = await connection.response()
     expect(response.status).toBe(401)
     expect(response.header('connection')).toBe('close')
-    await connection.ended(2_000)
+    await connection.ended()
     clearInterval(timer)
     expect(upstream.log).toEqual([])
   })
@@ -220,12 +219,12 @@ describe('Expect: 100-continue', () => {
   })
 })
 
-describe('waits for a caller are bounded', () => {
+describe('waits for a caller are bounded', THREE_TRIALS, () => {
   test('a head that drips in is 408', async () => {
     const connection = await openRaw(proxied.port)
     connection.send('GET /public/a HTTP/1.1\r\nHost: api.test\r\nX-A: ')
     const drip = setInterval(() => connection.send('a'), 50)
-    const response = await connection.response({ timeoutMs: 4_000 })
+    const response = await connection.response()
     clearInterval(drip)
     expect(response.status).toBe(408)
     await connection.ended()
@@ -233,13 +232,13 @@ describe('waits for a caller are bounded', () => {
 
   test('a connection that says nothing is closed', async () => {
     const connection = await openRaw(proxied.port)
-    await connection.ended(4_000)
+    await connection.ended()
   })
 
   test('a body that stops is 408, and the upstream’s request is given up', async () => {
     const connection = await openRaw(proxied.port)
     connection.send(requestBytes('POST /open/a', withKey('Content-Length: 10'), 'abc'))
-    const response = await connection.response({ timeoutMs: 4_000 })
+    const response = await connection.response()
     expect(response.status).toBe(408)
     await connection.ended()
     expect(upstream.log[0]?.complete()).toBe(false)

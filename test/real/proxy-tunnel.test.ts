@@ -4,6 +4,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { type Proxied, requestBytes } from '../support/proxied.ts'
 import { proxyBench, respond } from '../support/proxy-bench.ts'
 import type { RawConnection } from '../support/raw-client.ts'
+import { THREE_TRIALS } from '../support/trials.ts'
 import { until } from '../support/until.ts'
 
 const { answering, echoing, connected, clear } = proxyBench()
@@ -94,14 +95,14 @@ describe('a tunnel', () => {
     await until('the tunnel is gone', () => proxied.proxy.tunnels() === 0)
   })
 
-  test('in which nothing moves is closed, one in which something does is not', async () => {
-    const { proxied } = await echoing({}, { limits: { tunnelIdleMs: 300 } })
+  test('in which nothing moves is closed, one in which something does is not', THREE_TRIALS, async () => {
+    const { proxied } = await echoing({}, { limits: { tunnelIdleMs: 1_000 } })
     const [still, lively] = [await opened(proxied), await opened(proxied)]
     const beat = setInterval(() => lively.send('.'), 50)
-    await still.ended(2_000)
+    await still.ended()
     expect(lively.isEnded()).toBe(false)
     clearInterval(beat)
-    await lively.ended(2_000)
+    await lively.ended()
   })
 
   test('that is not read does not fill the memory', async () => {
@@ -126,7 +127,7 @@ describe('a tunnel', () => {
 })
 
 describe('a key that stops being good takes its tunnels with it', () => {
-  test('within the interval, by itself', async () => {
+  test('within the interval, by itself', THREE_TRIALS, async () => {
     const { proxied } = await echoing({}, { limits: { recheckMs: 100 } })
     const [revoked, other] = [
       await opened(proxied),
@@ -138,7 +139,7 @@ describe('a key that stops being good takes its tunnels with it', () => {
     expect(proxied.noted).toEqual([{ kind: 'cut', requestId: 'made-1', why: 'key_inactive' }])
   })
 
-  test('at once, where a change is told', async () => {
+  test('at once, where a change is told', THREE_TRIALS, async () => {
     const { proxied } = await echoing()
     const connection = await opened(proxied)
     proxied.proxy.recheckNow()
@@ -146,14 +147,16 @@ describe('a key that stops being good takes its tunnels with it', () => {
     expect(connection.isEnded()).toBe(false)
     proxied.put('good', { state: 'Suspended' })
     proxied.proxy.recheckNow()
-    await connection.ended(200)
+    // by itself it would be in five seconds
+    await connection.ended(1_500)
   })
 
   test('when it expires', async () => {
     const { proxied } = await echoing({}, { limits: { recheckMs: 50 } })
-    const soon = proxied.put('soon', { expiresAt: Date.now() + 400 })
+    const soon = proxied.put('soon')
     const connection = await opened(proxied, [`X-API-Key: ${soon}`, ...WEBSOCKET])
-    await connection.ended(2_000)
+    proxied.put('soon', { expiresAt: Date.now() + 400 })
+    await connection.ended()
   })
 
   test('and its event streams, but a limit that is used up cuts nothing', async () => {
@@ -173,7 +176,7 @@ describe('a key that stops being good takes its tunnels with it', () => {
     await new Promise((resolve) => setTimeout(resolve, 250))
     expect(connection.isEnded()).toBe(false)
     proxied.put('once', { state: 'Revoked' })
-    await connection.ended(1_000)
+    await connection.ended()
   })
 })
 
@@ -257,7 +260,7 @@ describe('no tunnel', () => {
     const { proxied } = await answering(() => undefined, { limits: { firstByteMs: 300 } })
     const connection = await connected(proxied)
     connection.send(requestBytes('GET /open/ws', [`X-API-Key: ${proxied.key}`, ...WEBSOCKET]))
-    expect((await connection.response({ timeoutMs: 4_000 })).status).toBe(504)
+    expect((await connection.response()).status).toBe(504)
   })
 
   test.each([
@@ -274,7 +277,7 @@ describe('no tunnel', () => {
     connection.send(requestBytes('GET /open/ws', [`X-API-Key: ${proxied.key}`, ...WEBSOCKET]))
     await until('the request is there', () => upstream.heads.length === 1)
     go(connection.socket)
-    await until('the upstream connection is closed', () => closed, 1_000)
+    await until('the upstream connection is closed', () => closed)
     await connection.ended()
     expect(proxied.noted).toEqual([])
   })

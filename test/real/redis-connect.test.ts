@@ -6,11 +6,13 @@ import { z } from 'zod'
 import { Trouble } from '../../src/core/trouble.ts'
 import { readRedisConfig, redisOptions } from '../../src/redis/config.ts'
 import { connectRedis } from '../../src/redis/connect.ts'
+import { awakeMs } from '../support/awake.ts'
 import { makeAuthority } from '../support/certificates.ts'
 import { aQuota, aRate, HOUR_US } from '../support/make.ts'
 import { freePort, temporaryFolder } from '../support/process.ts'
 import { startRedis, startRedisCluster, startSentinels } from '../support/redis.ts'
 import { clientOf, limitsOf, ready, readyLimits, redisConfig } from '../support/redis-limits.ts'
+import { THREE_TRIALS } from '../support/trials.ts'
 import { until } from '../support/until.ts'
 
 const KEY = 'kw_prod_0123456789ab'
@@ -121,7 +123,7 @@ describe('a password', () => {
     const limits = limitsOf(client)
     await until('it is refused', () => troubles.includes('redis_wrongpass'))
     await redis.cli('ACL', 'SETUSER', 'keyward', '>new')
-    await ready(limits, 2000)
+    await ready(limits)
   })
 
   test('comes from a file, and its last line break is none of it', async () => {
@@ -173,23 +175,23 @@ describe('TLS', () => {
     await startRedis({ port, tls: await renewed.issue(['127.0.0.1']) })
     await troubleOf(() => limits.spend(KEY, [RATE]))
     writeFileSync(caFile, readFileSync(renewed.caFile))
-    await ready(limits, 3000)
+    await ready(limits)
   })
 })
 
 describe('a Redis that is not there', () => {
-  test('refuses at once and not after a while, and is used within two seconds of its start', async () => {
+  test('refuses at once and not after a while, and is used within two seconds of its start', THREE_TRIALS, async () => {
     const port = await freePort()
     const limits = limitsOf(clientOf(redisConfig(`redis://127.0.0.1:${port}`)).client)
     await new Promise((resolve) => setTimeout(resolve, 1500))
-    const before = performance.now()
+    const before = awakeMs()
     expect(shown(await troubleOf(() => limits.spend(KEY, [RATE])))).toContain('ECONNREFUSED')
-    expect(performance.now() - before).toBeLessThan(50)
+    expect(awakeMs() - before).toBeLessThan(50)
     await startRedis({ port })
     await ready(limits, 2000)
   })
 
-  test('that ends and starts again is used within two seconds', async () => {
+  test('that ends and starts again is used within two seconds', THREE_TRIALS, async () => {
     const redis = await startRedis({ persist: true })
     const limits = await readyLimits(redis.url)
     for (let i = 0; i < 5; i++) expect((await limits.spend(KEY, [RATE])).ok).toBe(true)
@@ -200,15 +202,15 @@ describe('a Redis that is not there', () => {
     expect((await limits.spend(KEY, [RATE])).ok).toBe(false)
   })
 
-  test('that says nothing is given up after a second, and what waited for it is refused', async () => {
+  test('that says nothing is given up after a second, and what waited for it is refused', THREE_TRIALS, async () => {
     const redis = await startRedis()
     const limits = await readyLimits(redis.url)
     redis.pause()
-    const before = performance.now()
+    const before = awakeMs()
     expect((await troubleOf(() => limits.spend(KEY, [RATE]))).code).toBe('redis_unreachable')
-    expect(performance.now() - before).toBeLessThan(2500)
+    expect(awakeMs() - before).toBeLessThan(2500)
     redis.resume()
-    await ready(limits, 2500)
+    await ready(limits)
   })
 
   test('that has become a replica is refused as such', async () => {
@@ -220,7 +222,7 @@ describe('a Redis that is not there', () => {
       async () => (await troubleOf(() => limits.spend(KEY, [RATE]))).code === 'redis_readonly',
     )
     await redis.cli('REPLICAOF', 'NO', 'ONE')
-    await ready(limits, 3000)
+    await ready(limits)
   })
 
   test('and is a Cluster is used once it is, whether it was there at the start or not', async () => {
@@ -237,18 +239,15 @@ describe('a Redis that is not there', () => {
         (await Promise.all(started.map(({ cli }) => cli('CLUSTER', 'INFO')))).every((said) =>
           said.includes('state:ok'),
         ),
-      20_000,
+      60_000,
     )
     const keys = Array.from({ length: 20 }, (_, i) => `${KEY.slice(0, -2)}${String(i).padStart(2, '0')}`)
     for (const limits of [before, after]) {
-      await until(
-        'all nodes count',
-        () =>
-          Promise.all(keys.map(async (key) => limits.spend(key, [RATE]))).then(
-            () => true,
-            () => false,
-          ),
-        3000,
+      await until('all nodes count', () =>
+        Promise.all(keys.map(async (key) => limits.spend(key, [RATE]))).then(
+          () => true,
+          () => false,
+        ),
       )
     }
   })
@@ -267,17 +266,21 @@ describe('a Redis that is not there', () => {
   })
 })
 
-test('the master behind Sentinels is found, and after a failover its successor, by a user that may ask for its role too', async () => {
-  const { master, replicas, sentinels, name, masterPort } = await startSentinels()
-  for (const { cli } of [master, ...replicas])
-    await cli('ACL', 'SETUSER', 'keyward', 'on', '>s3cret', ...LEAST, '+info')
-  const addresses = sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',')
-  const limits = await readyLimits(`redis+sentinel://keyward:s3cret@${addresses}/${name}`)
-  expect((await limits.spend(KEY, [RATE])).ok).toBe(true)
-  expect(await master.cli('EXISTS', `keyward:{${KEY}}`)).toBe('1')
-  expect(await master.cli('ACL', 'LOG')).toBe('')
-  await master.kill()
-  await until('there is another master', async () => (await masterPort()) !== master.port, 20_000)
-  await ready(limits, 5000)
-  expect((await limits.spend(KEY, [RATE])).ok).toBe(true)
-})
+test(
+  'the master behind Sentinels is found, and after a failover its successor, by a user that may ask for its role too',
+  THREE_TRIALS,
+  async () => {
+    const { master, replicas, sentinels, name, masterPort } = await startSentinels()
+    for (const { cli } of [master, ...replicas])
+      await cli('ACL', 'SETUSER', 'keyward', 'on', '>s3cret', ...LEAST, '+info')
+    const addresses = sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',')
+    const limits = await readyLimits(`redis+sentinel://keyward:s3cret@${addresses}/${name}`)
+    expect((await limits.spend(KEY, [RATE])).ok).toBe(true)
+    expect(await master.cli('EXISTS', `keyward:{${KEY}}`)).toBe('1')
+    expect(await master.cli('ACL', 'LOG')).toBe('')
+    await master.kill()
+    await until('there is another master', async () => (await masterPort()) !== master.port, 60_000)
+    await ready(limits)
+    expect((await limits.spend(KEY, [RATE])).ok).toBe(true)
+  },
+)

@@ -5,7 +5,8 @@ import { CASES } from '../corpus/cases.ts'
 import { REDIS_CASES, type RedisCase } from '../corpus/redis-cases.ts'
 import { aQuota, aRate, HOUR_US, SECOND_US } from '../support/make.ts'
 import { type RedisServer, startRedis } from '../support/redis.ts'
-import { PREFIX, readyLimits } from '../support/redis-limits.ts'
+import { PREFIX, ready, readyLimits } from '../support/redis-limits.ts'
+import { THREE_TRIALS } from '../support/trials.ts'
 
 let redis: RedisServer
 beforeAll(async () => {
@@ -37,15 +38,26 @@ const RUNS: Readonly<Record<RedisCase, () => Promise<void>>> = {
       }
     })()
     const answers: Spent[] = []
+    // a machine that stops for a second takes the connection with it: what was asked then may have been counted, or not
+    let lost = 0
     while (flushes < 25 || answers.length < 1000) {
-      answers.push(...(await Promise.all(Array.from({ length: 20 }, () => limits.spend(KEY, quota)))))
+      const asked = await Promise.allSettled(Array.from({ length: 20 }, async () => limits.spend(KEY, quota)))
+      for (const one of asked) {
+        if (one.status === 'fulfilled') answers.push(one.value)
+        else {
+          expect(one.reason).toMatchObject({ code: 'redis_unreachable' })
+          lost++
+        }
+      }
     }
     flushing = false
     await flush
     expect(passed(answers)).toBe(answers.length)
     // each of them was counted, and once
-    const { left } = await limits.spend(KEY, quota)
-    expect(10_000_000 - (left[0]?.remaining ?? 0)).toBe(answers.length + 1)
+    const { left } = await (await ready(limits)).spend(KEY, quota)
+    const counted = 10_000_000 - (left[0]?.remaining ?? 0)
+    expect(counted).toBeGreaterThanOrEqual(answers.length + 1)
+    expect(counted).toBeLessThanOrEqual(answers.length + lost + 1)
   },
 
   'MISC-rl-key-inject': async () => {
@@ -105,17 +117,28 @@ const RUNS: Readonly<Record<RedisCase, () => Promise<void>>> = {
   'MISC-rl-fanout': async () => {
     const rate = [aRate({ requests: 100, perUs: SECOND_US })]
     const replicas = await Promise.all(Array.from({ length: 8 }, () => readyLimits(redis.url)))
-    const answers: Promise<Spent>[] = []
+    const answers: Promise<Spent | undefined>[] = []
+    // undefined: not to be had, where the machine stopped for a second
+    const asked = async (spent: () => Spent | Promise<Spent>) => {
+      try {
+        return await spent()
+      } catch {
+        return undefined
+      }
+    }
     const start = performance.now()
-    while (performance.now() - start < 4000) {
-      for (const { spend } of replicas) answers.push(Promise.resolve(spend('kw_prod_fanoutfanout', rate)))
+    // four times what the limit has, by the clock: where this process is late, more come at once
+    for (let sinceMs = 0; sinceMs < 4000; sinceMs = performance.now() - start) {
+      while (answers.length <= sinceMs * 0.4) {
+        for (const { spend } of replicas) answers.push(asked(() => spend('kw_prod_fanoutfanout', rate)))
+      }
       await pause(20)
     }
-    const all = await Promise.all(answers)
+    const all = (await Promise.all(answers)).filter((one) => one !== undefined)
+    const lost = answers.length - all.length
     const seconds = (performance.now() - start) / 1000
-    expect(answers.length).toBeGreaterThan(2 * 100 * seconds)
     expect(passed(all)).toBeLessThanOrEqual(100 * seconds * 1.02 + 100)
-    expect(passed(all)).toBeGreaterThan(100 * seconds * 0.98)
+    expect(passed(all)).toBeGreaterThan(100 * seconds * 0.98 - lost)
   },
 
   'MISC-rl-acl': async () => {
@@ -190,8 +213,10 @@ const RUNS: Readonly<Record<RedisCase, () => Promise<void>>> = {
 
 describe('the corpus, limits in Redis', () => {
   const known = new Map(CASES.map((one) => [one.id, one]))
-  test.each(REDIS_CASES)('%s', async (id) => {
+  test.each(REDIS_CASES)('%s', THREE_TRIALS, async (id) => {
     expect(known.has(id)).toBe(true)
+    // a trial before has left its buckets
+    await redis.cli('FLUSHALL')
     await RUNS[id]()
   })
 })

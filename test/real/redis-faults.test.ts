@@ -4,8 +4,10 @@ import { startFaultProxy } from '../support/fault-proxy.ts'
 import { type RedisServer, startRedis, startSentinels } from '../support/redis.ts'
 import { throughFault } from '../support/redis-fault.ts'
 import { redisConfig } from '../support/redis-limits.ts'
+import { THREE_TRIALS } from '../support/trials.ts'
+import { until } from '../support/until.ts'
 
-test('killed, and started again empty, with four replicas', async () => {
+test('killed, and started again empty, with four replicas', THREE_TRIALS, async () => {
   const redis = await startRedis()
   const seen = await throughFault({
     config: redisConfig(redis.url),
@@ -22,12 +24,12 @@ test('killed, and started again empty, with four replicas', async () => {
   expect(text).toMatch(/^keyward_redis_errors_total\{kind="redis_unreachable"\} [1-9]/m)
 })
 
-test('stopped (SIGSTOP), and it goes on', async () => {
+test('stopped (SIGSTOP), and it goes on', THREE_TRIALS, async () => {
   const redis = await startRedis()
   await throughFault({ config: redisConfig(redis.url), begin: redis.pause, end: redis.resume })
 })
 
-test('slow by 200 ms', async () => {
+test('slow by 200 ms', THREE_TRIALS, async () => {
   const redis = await startRedis()
   const proxy = await startFaultProxy({ host: '127.0.0.1', port: redis.port })
   await throughFault({
@@ -37,7 +39,7 @@ test('slow by 200 ms', async () => {
   })
 })
 
-test('behind a net that passes nothing, and then refuses', async () => {
+test('behind a net that passes nothing, and then refuses', THREE_TRIALS, async () => {
   const redis = await startRedis()
   const proxy = await startFaultProxy({ host: '127.0.0.1', port: redis.port })
   await throughFault({
@@ -51,7 +53,7 @@ test('behind a net that passes nothing, and then refuses', async () => {
   })
 })
 
-test('loading a large file after a restart', async () => {
+test('loading a large file after a restart', THREE_TRIALS, async () => {
   // a tenth of a millisecond per key stands for a file of many gigabytes
   const redis = await startRedis({
     args: ['--key-load-delay', '100', '--loading-process-events-interval-bytes', '1024'],
@@ -61,6 +63,7 @@ test('loading a large file after a restart', async () => {
   let back: Promise<RedisServer> | undefined
   const seen = await throughFault({
     config: redisConfig(redis.url),
+    byCommand: true,
     begin: async () => {
       await redis.kill()
       back = redis.restart()
@@ -71,17 +74,14 @@ test('loading a large file after a restart', async () => {
   expect(text).toMatch(/^keyward_redis_errors_total\{kind="redis_loading"\} [1-9]/m)
 })
 
-test('a master that dies under Sentinel: its successor counts', async () => {
+test('a master that dies under Sentinel: its successor counts', THREE_TRIALS, async () => {
   const { master, sentinels, name, masterPort } = await startSentinels()
   const hosts = sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',')
   await throughFault({
     config: redisConfig(`redis+sentinel://${hosts}/${name}`),
     begin: master.kill,
     end: async () => {
-      const end = performance.now() + 20_000
-      while ((await masterPort()) === master.port && performance.now() < end) {
-        await new Promise((resolve) => setTimeout(resolve, 20))
-      }
+      await until('another is the master', async () => (await masterPort()) !== master.port, 60_000)
     },
   })
 })

@@ -4,9 +4,10 @@ import type { Limit, Spent } from '../../src/core/limit.ts'
 import { LEASE_US } from '../../src/redis/lease.ts'
 import { leaseSize } from '../../src/redis/leases.ts'
 import type { RedisLimits } from '../../src/redis/redis-limiter.ts'
-import { aQuota, aRate, DAY_US, HOUR_US, MINUTE_US, NOON, SECOND_US } from '../support/make.ts'
+import { aQuota, aRate, DAY_US, HOUR_US, NOON, SECOND_US } from '../support/make.ts'
 import { type RedisServer, startRedis } from '../support/redis.ts'
 import { readyLimits } from '../support/redis-limits.ts'
+import { THREE_TRIALS } from '../support/trials.ts'
 import { until } from '../support/until.ts'
 
 let redis: RedisServer
@@ -59,7 +60,7 @@ describe('the size of a lease', () => {
   )
 })
 
-describe('a lease', () => {
+describe('a lease', THREE_TRIALS, () => {
   test('takes Redis off the path: a thousand requests need some twenty round trips', async () => {
     const limits = await readyLimits(redis.url)
     const of = { bucket: newBucket(), limits: [aRate({ requests: 1_000_000 })] }
@@ -99,7 +100,7 @@ describe('a lease', () => {
     expect(quotaLeft).toBe(20_000 - 9)
     // the second one's came back after the first one's: of a rate time brings them
     expect(rateLeft).toBeGreaterThanOrEqual(20_000 - 9 - 100)
-    expect(rateLeft).toBeLessThanOrEqual(20_000 - 9)
+    expect(rateLeft).toBeLessThan(20_000)
   })
 
   test('of a rate goes back as well', async () => {
@@ -201,7 +202,7 @@ describe('a lease', () => {
     const limits = await readyLimits(redis.url)
     const of = {
       bucket: newBucket(),
-      limits: [aRate({ requests: 6000, perUs: 100 * MINUTE_US }), aQuota({ requests: 6000, period: 'month' })],
+      limits: [aRate({ requests: 6000, perUs: DAY_US }), aQuota({ requests: 6000, period: 'month' })],
     }
     const told: (readonly number[])[] = []
     for (let i = 0; i < 70; i++) told.push(remaining(await limits.spend(of.bucket, of.limits)))

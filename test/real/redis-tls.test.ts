@@ -7,6 +7,7 @@ import { type Authority, makeAuthority } from '../support/certificates.ts'
 import { aRate, HOUR_US } from '../support/make.ts'
 import { type RedisServer, startRedisCluster, startSentinels } from '../support/redis.ts'
 import { clientOf, limitsOf, ready, redisConfig } from '../support/redis-limits.ts'
+import { THREE_TRIALS } from '../support/trials.ts'
 import { until } from '../support/until.ts'
 
 const KEY = 'kw_prod_0123456789ab'
@@ -35,32 +36,36 @@ async function codeOf(limits: RedisLimits): Promise<string> {
 }
 
 describe('Sentinels that speak TLS only and have a password', () => {
-  test('name the master, and after a failover its successor, to who trusts their authority and has it', async () => {
-    const tls = await authority.issue(['127.0.0.1'])
-    const { master, sentinels, name, masterPort } = await startSentinels({ tls, sentinelPassword: 'of-theirs' })
-    const url = `rediss+sentinel://${addressesOf(sentinels)}/${name}`
-    const configBy = (whom: Authority, sentinelPassword: Password | undefined) =>
-      redisConfig(url, { ...trusting(whom), sentinelPassword })
+  test(
+    'name the master, and after a failover its successor, to who trusts their authority and has it',
+    THREE_TRIALS,
+    async () => {
+      const tls = await authority.issue(['127.0.0.1'])
+      const { master, sentinels, name, masterPort } = await startSentinels({ tls, sentinelPassword: 'of-theirs' })
+      const url = `rediss+sentinel://${addressesOf(sentinels)}/${name}`
+      const configBy = (whom: Authority, sentinelPassword: Password | undefined) =>
+        redisConfig(url, { ...trusting(whom), sentinelPassword })
 
-    const limits = await ready(limitsOf(clientOf(configBy(authority, new Password('of-theirs'))).client))
-    expect((await limits.spend(KEY, [RATE])).ok).toBe(true)
-    expect(await master.cli('EXISTS', `keyward:{${KEY}}`)).toBe('1')
+      const limits = await ready(limitsOf(clientOf(configBy(authority, new Password('of-theirs'))).client))
+      expect((await limits.spend(KEY, [RATE])).ok).toBe(true)
+      expect(await master.cli('EXISTS', `keyward:{${KEY}}`)).toBe('1')
 
-    for (const [whom, password, code] of [
-      [another, new Password('of-theirs'), 'redis_unreachable'],
-      [authority, undefined, 'redis_noauth'],
-      [authority, new Password('another'), 'redis_wrongpass'],
-    ] as const) {
-      const stranger = clientOf(configBy(whom, password))
-      await until(`it hears of ${code}`, () => stranger.troubles.includes(code), 5000)
-      expect(await codeOf(limitsOf(stranger.client))).toMatch(/^redis_/)
-    }
+      for (const [whom, password, code] of [
+        [another, new Password('of-theirs'), 'redis_unreachable'],
+        [authority, undefined, 'redis_noauth'],
+        [authority, new Password('another'), 'redis_wrongpass'],
+      ] as const) {
+        const stranger = clientOf(configBy(whom, password))
+        await until(`it hears of ${code}`, () => stranger.troubles.includes(code))
+        expect(await codeOf(limitsOf(stranger.client))).toMatch(/^redis_/)
+      }
 
-    await master.kill()
-    await until('there is another master', async () => (await masterPort()) !== master.port, 20_000)
-    await ready(limits, 5000)
-    expect((await limits.spend(KEY, [RATE])).ok).toBe(true)
-  })
+      await master.kill()
+      await until('there is another master', async () => (await masterPort()) !== master.port, 60_000)
+      await ready(limits)
+      expect((await limits.spend(KEY, [RATE])).ok).toBe(true)
+    },
+  )
 })
 
 describe('a Cluster that speaks TLS only', () => {

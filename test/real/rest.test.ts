@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ask } from '../support/ask.ts'
 import { startAuthz } from '../support/authz.ts'
+import { awakeMs } from '../support/awake.ts'
 import { makeAuthority } from '../support/certificates.ts'
 import { type Ran, runKubectl } from '../support/cluster-kubectl.ts'
 import { temporaryFolder } from '../support/process.ts'
@@ -332,9 +333,9 @@ describe('a restart', () => {
     const running = await startStandalone({ manifests: MANIFESTS })
     const watch = restOf(running).watch('apikeys?watch=1')
     await watch.told('ADDED main')
-    const from = performance.now()
+    const from = awakeMs()
     expect(await running.stop()).toBe(0)
-    expect(performance.now() - from).toBeLessThan(3000)
+    expect(awakeMs() - from).toBeLessThan(5000)
     await until('the watch ended', watch.ended)
   })
 })

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { afterAll } from 'vitest'
 import { ask } from './ask.ts'
-import { takeSlot } from './port-slot.ts'
+import { takeSlot, unlessPortsAreTaken } from './port-slot.ts'
 import { until } from './until.ts'
 
 export type AuthzOptions = {
@@ -39,7 +39,7 @@ export type Authz = {
 }
 
 const MAIN = join(import.meta.dirname, '../../src/main.ts')
-const START_WITHIN_MS = 20_000
+const START_WITHIN_MS = 60_000
 
 const running = new Map<ChildProcess, Promise<unknown>>()
 const killAll = () => {
@@ -53,7 +53,11 @@ afterAll(async () => {
 process.once('exit', killAll)
 
 /** Starts it and waits until it is ready. What still runs when the test file ends is killed. */
-export async function startAuthz({ home, args = [], env = {}, ready = true, uid }: AuthzOptions): Promise<Authz> {
+export function startAuthz(options: AuthzOptions): Promise<Authz> {
+  return unlessPortsAreTaken(() => startOnce(options))
+}
+
+async function startOnce({ home, args = [], env = {}, ready = true, uid }: AuthzOptions): Promise<Authz> {
   const slot = await takeSlot()
   const { offset } = slot
   const [manifests, data] = [join(home, 'manifests'), join(home, 'data')]

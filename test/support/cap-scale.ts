@@ -3,10 +3,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Credential, digestOf } from '../../src/core/credential.ts'
 import { type AsPerson, asPerson } from './as-person.ts'
 import { askedBy, auditMark, OPERATOR, writesIn } from './audit.ts'
-import { type Follows, followsWithin, setRole, user } from './capped.ts'
+import { bind, type Follows, followsWithin, group, setRole, user, WRITES_KEYS } from './capped.ts'
 import type { Cluster } from './cluster.ts'
 import { type ClusterAuthz, startClusterAuthz } from './cluster-authz.ts'
 import { applyKey, getKey } from './cluster-keys.ts'
+import { type Held, type Holding, heldByAll } from './held-by-keys.ts'
+import { accessOf, almightyFolder, clientOf } from './kube-client.ts'
 import { aCredential } from './make.ts'
 import { type Operator, startOperator } from './operator.ts'
 import { until } from './until.ts'
@@ -28,6 +30,9 @@ export type CapFigures = {
   readonly reviewsOfRegain: number
   readonly lossMs: number
   readonly regainMs: number
+  /** The same for a change that concerns everybody. */
+  readonly lossOfAll: Held & { readonly reviews: number }
+  readonly regainOfAll: Held & { readonly reviews: number }
   /** Until every key is settled once more by another leader. */
   readonly takeOverS: number
   /** Of the leader that found everything as it should be. */
@@ -35,10 +40,14 @@ export type CapFigures = {
 }
 
 const permissionsOf = ({ permissions }: CapScale) => Array.from({ length: permissions }, (_, i) => `thing:p${i}`)
+/** The last of them is held by everybody, by one role of all. */
+const ownOf = (scale: CapScale) => permissionsOf(scale).slice(0, -1)
+const sharedOf = (scale: CapScale) => permissionsOf(scale).slice(-1)
+const EVERYBODY = 'everybody'
 const whoIs = (i: number) => `person-${i}@example.com`
 const placeOf = (i: number) => `place-${i}`
 
-/** Each person holds every permission on some places, by a role of their own. */
+/** Each person holds every permission but one on some places, by a role of their own. */
 export function capManifests(scale: CapScale): string {
   const yaml = (object: object) => JSON.stringify(object)
   const places = Array.from({ length: scale.places }, (_, i) =>
@@ -63,24 +72,21 @@ export function capManifests(scale: CapScale): string {
     ...{ apiVersion: 'keyward.dev/v1alpha1', kind: 'ProtectedApi', metadata: { name: 'things', namespace: 'team' } },
     spec: { environments: [{ name: 'production', hosts: ['api.test'] }], routes },
   })
-  const writes = yaml({
-    ...{ apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', metadata: { name: 'writes-keys' } },
-    rules: [{ apiGroups: ['keyward.dev'], resources: ['apikeys'], verbs: ['*'] }],
-  })
-  const everybody = yaml({
-    ...{ apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRoleBinding', metadata: { name: 'writes-keys' } },
-    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'writes-keys' },
-    subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'Group', name: 'system:authenticated' }],
-  })
   const team = yaml({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'team' } })
-  return [team, ...places, ...bindings, api, writes, everybody].join('\n---\n')
+  return [team, ...places, ...bindings, api, WRITES_KEYS].join('\n---\n')
 }
 
 const placesOf = (i: number, { places, placesEach }: CapScale): readonly string[] =>
   Array.from({ length: placesEach }, (_, j) => placeOf((i * placesEach + j) % places))
 
-const setRoleOf = (cluster: Cluster, i: number, scale: CapScale, verbs = permissionsOf(scale)): Promise<void> =>
+const setRoleOf = (cluster: Cluster, i: number, scale: CapScale, verbs = ownOf(scale)): Promise<void> =>
   setRole(cluster, { role: `person-${i}`, verbs, on: placesOf(i, scale) })
+
+/** By name too, as most roles are. */
+const setRoleOfAll = (cluster: Cluster, scale: CapScale, verbs = sharedOf(scale)): Promise<void> => {
+  const on = Array.from({ length: scale.places }, (_, i) => placeOf(i))
+  return setRole(cluster, { role: EVERYBODY, verbs, on })
+}
 
 async function makeKeys(people: AsPerson, scale: CapScale): Promise<readonly Credential[]> {
   const credentials: Credential[] = []
@@ -126,6 +132,8 @@ async function quiet(operator: Operator, withinMs: number): Promise<number> {
   return last
 }
 
+/** Keys by which enforcement is asked. */
+const SAMPLES = 20
 const SETTLED = 'keyward_operator_reconciles_total{outcome="settled"}'
 
 /** What could not be asked in time is asked again later: how many were looked at says nothing then. */
@@ -142,6 +150,8 @@ export async function measureCap(cluster: Cluster, scale: CapScale, withinMs: nu
   const people = asPerson(cluster)
   await cluster.apply(capManifests(scale))
   await Promise.all(Array.from({ length: scale.people }, (_, i) => setRoleOf(cluster, i, scale)))
+  await setRoleOfAll(cluster, scale)
+  await bind(cluster, { role: EVERYBODY, subjects: [group('system:authenticated')] })
   await sleep(500)
   const credentials = await makeKeys(people, scale)
   const authz: ClusterAuthz = await startClusterAuthz(cluster)
@@ -176,16 +186,33 @@ export async function measureCap(cluster: Cluster, scale: CapScale, withinMs: nu
   const asked = () => reviewsBy(operator, 'change')
   const before = await asked()
   await setRoleOf(cluster, one, scale, ['other:thing'])
-  const lossMs = await followsWithin(cluster, told([], '403 creator_access_lost'), 10_000)
+  const lossMs = await followsWithin(cluster, told(sharedOf(scale), '403 creator_access_lost'), 10_000)
   await sleep(1500)
   const between = await asked()
   await setRoleOf(cluster, one, scale)
   const regainMs = await followsWithin(cluster, told(all, '200'), 10_000)
   await sleep(1500)
   const after = await asked()
+
+  const client = clientOf(accessOf(await almightyFolder(cluster), cluster))
+  const everybody = async (verbs: string[], wanted: Pick<Holding, 'isHeld' | 'outcome'>) => {
+    const began = await asked()
+    const [permission = ''] = sharedOf(scale)
+    const every = Math.max(1, Math.floor(scale.keys / SAMPLES))
+    const holding: Holding = {
+      ...{ ...wanted, permission, path: `/${permission.slice('thing:'.length)}` },
+      names: new Set(credentials.map((_, n) => `key-${n}`)),
+      samples: credentials.flatMap(({ text }, n) => (n % every === 0 ? [text] : [])),
+    }
+    const held = await heldByAll({ client, authz, withinMs }, holding, () => setRoleOfAll(cluster, scale, verbs))
+    await quiet(operator, withinMs)
+    return { ...held, reviews: (await asked()) - began }
+  }
+  const lossOfAll = await everybody(['other:thing'], { isHeld: false, outcome: '403 creator_access_lost' })
+  const regainOfAll = await everybody(sharedOf(scale), { isHeld: true, outcome: '200' })
   await Promise.all([operator.stop(), authz.stop()])
   return {
     ...{ reviewsOfPass, reviewsOfLoss: between - before, reviewsOfRegain: after - between },
-    ...{ lossMs, regainMs, takeOverS, writesOfTakeOver },
+    ...{ lossMs, regainMs, lossOfAll, regainOfAll, takeOverS, writesOfTakeOver },
   }
 }

@@ -1,15 +1,36 @@
 /** A cluster with an operator and authz, on which people hold what their roles say, and how long a change of those takes. */
-
 import type { Cluster } from './cluster.ts'
 import type { ClusterAuthz, Question } from './cluster-authz.ts'
 import { getKey } from './cluster-keys.ts'
+import { expectOk } from './granted-keys.ts'
+import { THINGS } from './things.ts'
 import { until } from './until.ts'
 
-/** An organization with an application and its workspaces, an API, and everybody may write keys. */
+/** Everybody may write keys, and grant nothing by that. */
+export const WRITES_KEYS = `
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: writes-keys}
+rules: [{apiGroups: [keyward.dev], resources: [apikeys, apikeyclaims], verbs: ["*"]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: writes-keys}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: writes-keys}
+subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: "system:authenticated"}]
+`
+
+/** An organization with an application and its workspaces, and the API of things with one more route: to workspaces. */
 export const PLACES = `
 {apiVersion: v1, kind: Namespace, metadata: {name: team}}
 ---
-{apiVersion: keyward.dev/v1alpha1, kind: AccessNamespace, metadata: {name: acme}, spec: {type: organization}}
+${THINGS}
+    - methods: [GET, PUT]
+      path: /workspaces/{id}
+      permissionByMethod: {GET: "workspace:read", "*": "workspace:edit"}
+      resource: workspace
+      id: id
+      reach: {workspace: lineage, application: within}
 ---
 {apiVersion: keyward.dev/v1alpha1, kind: AccessNamespace, metadata: {name: acme-web}, spec: {type: application, parent: acme}}
 ---
@@ -23,31 +44,7 @@ kind: AccessNamespace
 metadata: {name: web-us}
 spec: {type: workspace, parent: acme-web, externalId: us-1}
 ---
-apiVersion: keyward.dev/v1alpha1
-kind: ProtectedApi
-metadata: {name: things, namespace: team}
-spec:
-  environments: [{name: production, hosts: [api.test]}]
-  routes:
-    - {methods: [GET], path: /things, permission: "thing:read"}
-    - {methods: [POST], path: /things, permission: "thing:write"}
-    - methods: [GET, PUT]
-      path: /workspaces/{id}
-      permissionByMethod: {GET: "workspace:read", "*": "workspace:edit"}
-      resource: workspace
-      id: id
-      reach: {workspace: lineage, application: within}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: {name: writes-keys}
-rules: [{apiGroups: [keyward.dev], resources: [apikeys, apikeyclaims], verbs: ["*"]}]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata: {name: writes-keys}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: writes-keys}
-subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: "system:authenticated"}]
+${WRITES_KEYS}
 `
 
 /** Verbs are permissions. Its own name for role and binding. */
@@ -66,11 +63,6 @@ const RBAC = '/apis/rbac.authorization.k8s.io/v1'
 const APPLY = 'application/apply-patch+yaml'
 
 type Requests = Pick<Cluster, 'request'>
-
-async function expectOk(cluster: Requests, ...asked: Parameters<Cluster['request']>): Promise<void> {
-  const { status, body } = await cluster.request(...asked)
-  if (status > 201) throw new Error(`${asked[0]} ${asked[1]}: ${JSON.stringify(body)}`)
-}
 
 /** The ClusterRole alone: what those who are bound to it may grant. */
 export async function setRole(cluster: Requests, { role, verbs, on }: Omit<Grant, 'subjects'>): Promise<void> {
@@ -105,7 +97,7 @@ export async function grant(cluster: Requests, given: Grant): Promise<void> {
   await bind(cluster, given)
 }
 
-export const unbind = (cluster: Requests, role: string): Promise<void> =>
+export const unbind = (cluster: Requests, role: string): Promise<unknown> =>
   expectOk(cluster, 'DELETE', `${RBAC}/clusterrolebindings/${role}`)
 
 /** What a key may do by its status. */

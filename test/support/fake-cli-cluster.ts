@@ -1,6 +1,6 @@
 /** A fake cluster for the commands on keys: objects in memory, and an operator that seals what a test hands it. */
 import { CompactEncrypt } from 'jose'
-import type { Choice, Cluster, Draft, ReadKind, Ref, Rule, Stored } from '../../src/cli/cluster.ts'
+import type { Choice, Cluster, Draft, Heard, ReadKind, Ref, Rule, Stored } from '../../src/cli/cluster.ts'
 import { Refused, Stop } from '../../src/cli/refused.ts'
 import type { Person, Terminal } from '../../src/cli/terminal.ts'
 import type { Credential } from '../../src/core/credential.ts'
@@ -26,6 +26,8 @@ export type FakeWish = {
   readonly refuse?: (what: string) => Refused | undefined
   readonly grants?: readonly string[]
   readonly rules?: readonly Rule[]
+  /** What a pod answers, by its name. */
+  readonly pods?: Readonly<Record<string, (path: string) => Heard>>
 }
 
 export const theCredential: Credential = aCredential()
@@ -146,6 +148,11 @@ export function fakeCluster(wish: FakeWish = {}): FakeCluster {
     mayGrant: async ({ permission, accessNamespace }) =>
       accessNamespace !== undefined && (wish.grants ?? []).includes(permission),
     rules: async () => wish.rules ?? [],
+    throughPod: async ({ namespace, name, port }, path) => {
+      const refused = wish.refuse?.(`proxy ${namespace}/${name}:${port}`)
+      if (refused !== undefined) throw refused
+      return wish.pods?.[name]?.(path) ?? { status: 404, body: { kind: 'Status' } }
+    },
     policyOf: (apis, namespaces) => policyLook(apis as readonly KubeObject[], namespaces as readonly KubeObject[]),
     close: async () => {},
   }

@@ -19,7 +19,7 @@ export async function startGrpcServer(): Promise<GrpcServer> {
         .output()
         .split('\n')
         .find((one) => one.startsWith('{')),
-    20_000,
+    60_000,
   )
   const { port, key } = JSON.parse(line) as { port: number; key: string }
   const rssMb = () => Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${running.pid}/status`, 'utf8'))?.[1]) / 1024

@@ -135,12 +135,12 @@ export async function frameClient(port: number): Promise<FrameClient> {
         else socket.write(bytes, () => resolve())
       }),
     closed: () => over,
-    one: (what, matches) => until(what, () => find(matches), 15_000),
+    one: (what, matches) => until(what, () => find(matches), 30_000),
     end: async () => {
       await until('GOAWAY or the end', () => over || find(({ type }) => type === FRAME.GOAWAY) !== undefined, 30_000)
     },
     streamEnd: async (stream) => {
-      await until(`the end of stream ${stream}`, () => over || find(isLast(stream)) !== undefined, 15_000)
+      await until(`the end of stream ${stream}`, () => over || find(isLast(stream)) !== undefined, 30_000)
       return find(isLast(stream))
     },
     stop: () => socket.destroy(),

@@ -2,7 +2,7 @@
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Agent, createServer, request } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { join } from 'node:path'
 import { afterAll } from 'vitest'
 import { makeAuthority } from './certificates.ts'
@@ -43,6 +43,8 @@ export type KillProxy = {
   readonly letGo: () => Promise<void>
   /** Holds a write and strikes as soon as it is held; resolves with what was held. */
   readonly killAt: (trap: Trap, kill: () => void) => Promise<string>
+  /** What was asked for over each connection, such as `PUT /api/v1/...`. */
+  readonly connections: () => readonly (readonly string[])[]
   /** Nothing is held any more; what is held stays so. */
   readonly letLive: () => void
   readonly close: () => void
@@ -78,6 +80,7 @@ export async function startKillProxy(cluster: Cluster): Promise<KillProxy> {
   const ca = readFileSync(cluster.caFile)
   const agent = new Agent({ keepAlive: true, ca })
   const traps = new Set<Armed>()
+  const connections = new Map<Socket, string[]>()
   let held: HeldWrite[] = []
 
   const onward = (asked: IncomingMessage) =>
@@ -126,6 +129,9 @@ export async function startKillProxy(cluster: Cluster): Promise<KillProxy> {
   }
 
   const server = createServer({ cert, key }, (asked, answer) => {
+    const over = connections.get(asked.socket) ?? []
+    connections.set(asked.socket, over)
+    over.push(`${asked.method} ${asked.url}`)
     if (counts(asked)) onWrite(asked, answer).catch(() => answer.destroy())
     else pass(asked, answer)
   })
@@ -160,6 +166,7 @@ export async function startKillProxy(cluster: Cluster): Promise<KillProxy> {
       await strike(kill)
       return what
     },
+    connections: () => [...connections.values()],
     letLive: () => traps.clear(),
     close: () => {
       proxies.delete(proxy)

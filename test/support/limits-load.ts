@@ -24,7 +24,7 @@ export type Replica = {
 /** As a run wires them; all of them count each other when it resolves. */
 export async function startReplicas(config: RedisConfig, count: number): Promise<readonly Replica[]> {
   const started = Array.from({ length: count }, () => startReplica(config, count))
-  await until('all replicas are counted', () => started.every(({ counted }) => counted() === count), 10_000)
+  await until('all replicas are counted', () => started.every(({ counted }) => counted() === count))
   return started
 }
 
@@ -146,7 +146,7 @@ export function startLoad(replicas: readonly Replica[], perSecond: number): Load
     pending: () => pending,
     stop: async () => {
       clearInterval(timer)
-      await until('every spend has ended', () => pending === 0, 1000)
+      await until('every spend has ended', () => pending === 0)
     },
   }
 }

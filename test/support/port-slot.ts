@@ -24,6 +24,17 @@ export async function takeSlot(): Promise<PortSlot> {
   throw new Error('no free port offset between 2000 and 21900')
 }
 
+/** Where somebody, by chance, took a port between the look and the start: another slot. */
+export async function unlessPortsAreTaken<T>(start: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await start()
+    } catch (error) {
+      if (tries === 3 || !(error instanceof Error && error.message.includes('port taken'))) throw error
+    }
+  }
+}
+
 async function allFree(offset: number): Promise<boolean> {
   for (const port of PORTS) {
     const probe = await listening(port + offset)

@@ -15,7 +15,7 @@ export type Running = {
   /** Its exit code; null where a signal ended it. */
   readonly exited: Promise<number | null>
   readonly signal: (signal: NodeJS.Signals) => void
-  /** SIGTERM, and SIGKILL where it is not gone within 5 s. Also where it is gone or stopped by SIGSTOP. */
+  /** SIGTERM, and SIGKILL where it is not gone within 10 s. Also where it is gone or stopped by SIGSTOP. */
   readonly stop: () => Promise<number | null>
   /** SIGKILL, for its children too. */
   readonly kill: () => Promise<void>
@@ -27,8 +27,10 @@ export type ProcessOptions = {
   readonly env?: Readonly<Record<string, string>>
 }
 
-const STOP_WITHIN_MS = 5000
-const LAST_WORDS_MS = 200
+const STOP_WITHIN_MS = 10_000
+/** How long the pipe of a process that has ended is read, in turns: one timer could be over before anything was read. */
+const LAST_WORDS_MS = 20
+const LAST_WORDS_TURNS = 10
 /** Ends the process with ours, even where ours is killed and can't see to it. Part of every Debian (util-linux). */
 const WITH_US = ['/usr/bin/setpriv', '--pdeathsig', 'KILL'] as const
 
@@ -70,9 +72,14 @@ export function startProcess(command: string, args: readonly string[], options: 
     child.once('exit', (code) => {
       running.delete(child)
       // its last words may still be in the pipe, which its children may hold open for long
-      const timer = setTimeout(() => resolve(code), LAST_WORDS_MS)
+      let turns = 0
+      const timer = setInterval(() => {
+        if (++turns < LAST_WORDS_TURNS) return
+        clearInterval(timer)
+        resolve(code)
+      }, LAST_WORDS_MS)
       child.once('close', () => {
-        clearTimeout(timer)
+        clearInterval(timer)
         resolve(code)
       })
     })
@@ -104,7 +111,7 @@ export function startProcess(command: string, args: readonly string[], options: 
 /** Waits until `ready`; where the process ends before, or it takes too long, the error holds what it wrote. */
 export async function untilReady(
   what: string,
-  { process: started, ready, withinMs = 20_000 }: ReadyOptions,
+  { process: started, ready, withinMs = 60_000 }: ReadyOptions,
 ): Promise<void> {
   let gone = false
   void started.exited.then(() => {

@@ -1,5 +1,6 @@
 /** A TCP client that sends exactly the bytes it is given and reads what comes back, one response at a time. */
 import { connect, type Socket } from 'node:net'
+import { awakeMs } from './awake.ts'
 
 export type RawResponse = {
   readonly status: number
@@ -38,16 +39,20 @@ export type RawConnection = {
   readonly destroy: () => void
 }
 
-const DEFAULT_TIMEOUT_MS = 5_000
+/** Where only a hang is meant. Every time out here is by awake.ts. */
+const DEFAULT_TIMEOUT_MS = 20_000
 
 /** Bytes that have arrived and were not taken yet, and whoever waits for more. */
 class Inbox {
-  #data = Buffer.alloc(0)
+  /** Put together only when somebody looks: a long body comes in thousands of pieces. */
+  #chunks: Buffer[] = []
+  #length = 0
   #ended = false
   #wake: (() => void) | undefined
 
   add(chunk: Buffer): void {
-    this.#data = Buffer.concat([this.#data, chunk])
+    this.#chunks.push(chunk)
+    this.#length += chunk.length
     this.#wake?.()
   }
 
@@ -60,25 +65,35 @@ class Inbox {
     return this.#ended
   }
 
+  get length(): number {
+    return this.#length
+  }
+
   get data(): Buffer {
-    return this.#data
+    const [first = Buffer.alloc(0), ...others] = this.#chunks
+    if (others.length === 0) return first
+    const whole = Buffer.concat(this.#chunks)
+    this.#chunks = [whole]
+    return whole
   }
 
   take(count: number): Buffer {
-    const taken = this.#data.subarray(0, count)
-    this.#data = this.#data.subarray(count)
+    const all = this.data
+    const taken = all.subarray(0, count)
+    this.#chunks = [all.subarray(count)]
+    this.#length = all.length - taken.length
     return taken
   }
 
   /** Waits until `ready` gives something; fails at the end of the connection or of the time. */
   async until<T>(what: string, timeoutMs: number, ready: () => T | undefined): Promise<T> {
-    const deadline = performance.now() + timeoutMs
+    const deadline = awakeMs() + timeoutMs
     for (;;) {
       const found = ready()
       if (found !== undefined) return found
-      if (this.#ended) throw new Error(`the connection ended while waiting for ${what}; had ${show(this.#data)}`)
-      const left = deadline - performance.now()
-      if (left <= 0) throw new Error(`nothing for ${timeoutMs} ms while waiting for ${what}; had ${show(this.#data)}`)
+      if (this.#ended) throw new Error(`the connection ended while waiting for ${what}; had ${show(this.data)}`)
+      const left = deadline - awakeMs()
+      if (left <= 0) throw new Error(`nothing for ${timeoutMs} ms while waiting for ${what}; had ${show(this.data)}`)
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, left)
         this.#wake = () => {
@@ -109,14 +124,12 @@ export async function openRaw(port: number, host = '127.0.0.1'): Promise<RawConn
     send: (bytes) => void socket.write(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes),
     response: (options = {}) => readResponse(inbox, options),
     bytes: async (count, timeoutMs = DEFAULT_TIMEOUT_MS) => {
-      await inbox.until(`${count} bytes`, timeoutMs, () =>
-        inbox.data.length >= count || inbox.isEnded ? true : undefined,
-      )
+      await inbox.until(`${count} bytes`, timeoutMs, () => (inbox.length >= count || inbox.isEnded ? true : undefined))
       return inbox.take(count)
     },
     rest: async (timeoutMs = DEFAULT_TIMEOUT_MS) => {
       await inbox.until('the end', timeoutMs, () => (inbox.isEnded ? true : undefined))
-      return inbox.take(inbox.data.length)
+      return inbox.take(inbox.length)
     },
     ended: async (timeoutMs = DEFAULT_TIMEOUT_MS) => {
       await inbox.until('the end', timeoutMs, () => (inbox.isEnded ? true : undefined))
@@ -181,10 +194,10 @@ async function readBody(inbox: Inbox, { status, header, toHead, wait }: BodyOf) 
   const length = header('content-length')
   if (length === undefined) {
     await inbox.until('the end', wait, () => (inbox.isEnded ? true : undefined))
-    return { ...none, body: inbox.take(inbox.data.length) }
+    return { ...none, body: inbox.take(inbox.length) }
   }
   const count = Number(length)
-  await inbox.until(`a body of ${count}`, wait, () => (inbox.data.length >= count ? true : undefined))
+  await inbox.until(`a body of ${count}`, wait, () => (inbox.length >= count ? true : undefined))
   return { ...none, body: inbox.take(count) }
 }
 
@@ -194,7 +207,7 @@ async function readChunked(inbox: Inbox, wait: number) {
     const lineEnd = await inbox.until('a chunk size', wait, () => indexAfter(inbox.data, '\r\n'))
     const size = Number.parseInt(inbox.take(lineEnd).toString('latin1'), 16)
     if (size === 0) break
-    await inbox.until(`a chunk of ${size}`, wait, () => (inbox.data.length >= size + 2 ? true : undefined))
+    await inbox.until(`a chunk of ${size}`, wait, () => (inbox.length >= size + 2 ? true : undefined))
     parts.push(inbox.take(size))
     inbox.take(2)
   }

@@ -41,7 +41,7 @@ export function limitsOf(client: RedisClient, more: Partial<RedisLimitParts> = {
 }
 
 /** Waits until Redis counts. */
-export async function ready(limits: RedisLimits, withinMs = 10_000): Promise<RedisLimits> {
+export async function ready(limits: RedisLimits, withinMs = 30_000): Promise<RedisLimits> {
   await until(
     'Redis counts',
     () =>

@@ -87,7 +87,7 @@ export async function launchRedis(launch: RedisLaunch): Promise<RedisServer> {
   }
 }
 
-const CLI_WITHIN_MS = 10_000
+const CLI_WITHIN_MS = 30_000
 
 async function askCli({ port, cliArgs }: RedisLaunch, command: readonly string[]): Promise<string> {
   const args = ['-h', '127.0.0.1', '-p', String(port), ...cliArgs, ...command]

@@ -53,7 +53,7 @@ export async function startSentinels(options: SentinelsOptions = {}): Promise<Se
   await until(
     'both replicas follow the master',
     () => allSay(replicas, ['INFO', 'replication'], /master_link_status:up/),
-    20_000,
+    60_000,
   )
   for (const sentinel of sentinels) {
     // nothing else learns of replicas and Sentinels: pings and gossip with the short periods bring them
@@ -63,7 +63,7 @@ export async function startSentinels(options: SentinelsOptions = {}): Promise<Se
         const { slaves, others } = await knownTo(sentinel)
         return slaves === 2 && others === 2
       },
-      20_000,
+      60_000,
     )
   }
   return { master, replicas, sentinels, name: NAME, masterPort: () => masterPort(sentinels) }
@@ -175,7 +175,7 @@ export async function startRedisCluster(
     'every node of the cluster is ok',
     () =>
       allSay(nodes, ['CLUSTER', 'INFO'], /cluster_state:ok[\s\S]*cluster_slots_ok:16384[\s\S]*cluster_known_nodes:3/),
-    20_000,
+    60_000,
   )
   return { nodes }
 }

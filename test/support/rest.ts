@@ -79,7 +79,7 @@ function watchOf(url: string, token: string): Watch {
   const named = (event: Json) => `${event.type} ${event.object?.metadata?.name ?? ''}`.trim()
   return {
     events,
-    told: (event, withinMs = 5000) =>
+    told: (event, withinMs) =>
       until(
         `${event}, after ${events().map(named).join(', ')}`,
         () => events().find((one) => named(one) === event),

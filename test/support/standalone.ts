@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { afterAll } from 'vitest'
 import { ask } from './ask.ts'
-import { takeSlot } from './port-slot.ts'
+import { takeSlot, unlessPortsAreTaken } from './port-slot.ts'
 import { until } from './until.ts'
 
 /** A line of the `--new-keys` file. */
@@ -45,7 +45,7 @@ export type Standalone = {
   /** Every line of the new-keys file so far, in its order. */
   readonly keys: () => readonly NewKey[]
   /** The newest credential of `namespace/name`, as soon as it was handed over `version` times. */
-  readonly key: (name: string, version?: number) => Promise<NewKey>
+  readonly key: (name: string, version?: number, withinMs?: number) => Promise<NewKey>
   /** Writes a manifest file as an editor does: under another name first, then renamed. */
   readonly edit: (file: string, text: string) => void
   /** Edits one file by replacing text that must occur in it. */
@@ -62,7 +62,7 @@ export type Standalone = {
 }
 
 const MAIN = join(import.meta.dirname, '../../src/main.ts')
-const START_WITHIN_MS = 20_000
+const START_WITHIN_MS = 60_000
 
 const running = new Map<ChildProcess, Promise<unknown>>()
 const homes = new Set<string>()
@@ -84,8 +84,12 @@ process.once('exit', () => {
 })
 
 /** Starts it and waits until it is ready. What still runs when the test file ends is killed, and its home removed. */
-export async function startStandalone(options: StandaloneOptions): Promise<Standalone> {
+export function startStandalone(options: StandaloneOptions): Promise<Standalone> {
   const home = options.home ?? newHome(options.manifests ?? {})
+  return unlessPortsAreTaken(() => startAt(home, options))
+}
+
+async function startAt(home: string, options: Omit<StandaloneOptions, 'home'>): Promise<Standalone> {
   const [manifests, data, newKeysFile] = ['manifests', 'data', 'new-keys.jsonl'].map((name) => join(home, name)) as [
     string,
     string,
@@ -136,11 +140,15 @@ export async function startStandalone(options: StandaloneOptions): Promise<Stand
     newKeysFile,
     process: child,
     keys,
-    key: (name, version = 1) =>
-      until(`version ${version} of ${name} is in the new-keys file`, () => {
-        const own = keys().filter((key) => `${key.namespace}/${key.name}` === name)
-        return own.length >= version ? own.at(-1) : undefined
-      }),
+    key: (name, version = 1, withinMs) =>
+      until(
+        `version ${version} of ${name} is in the new-keys file`,
+        () => {
+          const own = keys().filter((key) => `${key.namespace}/${key.name}` === name)
+          return own.length >= version ? own.at(-1) : undefined
+        },
+        withinMs,
+      ),
     edit,
     replace: (file, before, after) => {
       const text = read(file)

@@ -34,6 +34,7 @@ export type BesideParts = {
 /** undefined: there is nothing under this path. */
 export function readBeside(path: string, { namespaces, version }: BesideParts): object | undefined {
   const metadata = { resourceVersion: String(version()) }
+  const namespaceOf = (name: string) => ({ metadata: { name, uid: name, ...metadata }, status: { phase: 'Active' } })
   if (EVENTS.test(path)) return { kind: 'EventList', apiVersion: 'v1', metadata, items: [] }
   if (path === NAMESPACES) {
     const items = [...new Set(['default', ...namespaces()])].sort().map(namespaceOf)
@@ -42,8 +43,6 @@ export function readBeside(path: string, { namespaces, version }: BesideParts): 
   const [, name] = /^\/api\/v1\/namespaces\/([a-z0-9]([-a-z0-9]*[a-z0-9])?)$/.exec(path) ?? []
   return name === undefined ? undefined : { kind: 'Namespace', apiVersion: 'v1', ...namespaceOf(name) }
 }
-
-const namespaceOf = (name: string) => ({ metadata: { name, uid: name }, status: { phase: 'Active' } })
 
 const ALL = ['*']
 

@@ -23,7 +23,7 @@ const UNKNOWN = aCredential({ seed: 'of another installation' }).text
 
 const MANIFESTS = join(import.meta.dirname, 'manifests')
 const CHANGED = 'keys-changed.yaml'
-const EXPIRES_AFTER_MS = 3000
+const EXPIRES_AFTER_MS = 5000
 
 /** Keys that each front has for itself. */
 const METERED: Readonly<Record<string, string>> = {
@@ -157,7 +157,7 @@ async function settle(standalone: Standalone, checkPort: number): Promise<void> 
         const checked = await ask(`http://127.0.0.1:${checkPort}/check/envoy/v1/things`, question)
         return proxied.status === wanted && checked.status === wanted
       },
-      EXPIRES_AFTER_MS + 7000,
+      EXPIRES_AFTER_MS + 20_000,
     )
   }
   for (const name of GOOD_NO_MORE) await settled(name, 401)

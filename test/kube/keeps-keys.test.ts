@@ -1,7 +1,7 @@
 /** Whether any key is kept, as is asked before a key for stamps is made. A fake API server. */
 import { expect, test } from 'vitest'
-import { keepsKeys } from '../../src/kube/admission-calls.ts'
 import type { KubeRequest } from '../../src/kube/client.ts'
+import { keepsKeys } from '../../src/kube/keeps-keys.ts'
 import { fakeApiServer } from '../support/fake-api-server.ts'
 
 test.each([
