@@ -1,5 +1,6 @@
 /** A new file for one credential: one JSON line, readable by its owner alone from its first moment on; nothing is overwritten. */
 import { closeSync, fsyncSync, openSync, unlinkSync, writeFileSync } from 'node:fs'
+import { errorCode } from '../runtime/error-code.ts'
 
 /** As it was revealed. */
 export type Shown = { readonly id: string; readonly secret: string; readonly key: string }
@@ -23,7 +24,7 @@ export function newCredentialFile(file: string): CredentialFile {
         writeFileSync(handle, `${JSON.stringify({ id, secret, key })}\n`)
         fsyncSync(handle)
       } catch (error) {
-        throw new FileProblem(`can't be written (${codeOf(error)}); what is in it is no key`)
+        throw new FileProblem(`can't be written (${errorCode(error)}); what is in it is no key`)
       } finally {
         closeSync(handle)
       }
@@ -39,10 +40,7 @@ function opened(file: string): number {
   try {
     return openSync(file, 'wx', 0o600)
   } catch (error) {
-    const code = codeOf(error)
+    const code = errorCode(error)
     throw new FileProblem(code === 'EEXIST' ? 'exists already, and is not overwritten' : `can't be made (${code})`)
   }
 }
-
-const codeOf = (error: unknown): string =>
-  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'unknown'

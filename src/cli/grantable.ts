@@ -1,11 +1,9 @@
 /** What somebody may put into a key: the rules of RBAC give the names, and a review of each says whether it counts. */
 import { PERMISSION } from '../core/permission.ts'
-import type { Cluster, Rule } from './cluster.ts'
+import { grantRules } from '../resources/rights.ts'
+import type { Cluster } from './cluster.ts'
 import { listed } from './listed.ts'
 import { Refused, Stop } from './refused.ts'
-
-const GROUP = 'keyward.dev'
-const RESOURCE = 'accessnamespaces/permissions'
 
 /** More than a person can choose from, and each costs a request. */
 const MOST_ASKED = 200
@@ -17,19 +15,12 @@ export type Grantable = {
   readonly title: string
 }
 
-const covers = (values: readonly string[], value: string): boolean => values.includes('*') || values.includes(value)
-
-const isGranting = ({ apiGroups, resources }: Rule): boolean =>
-  covers(apiGroups, GROUP) && (covers(resources, RESOURCE) || resources.includes('*/permissions'))
-
 /** Permissions that one may grant on an access namespace, in the order of the alphabet. */
 export async function grantable(cluster: Cluster, accessNamespace: string): Promise<readonly Grantable[]> {
   const [rules, titles] = await Promise.all([cluster.rules(cluster.namespace), knownPermissions(cluster)])
-  const verbs = rules
-    .filter(
-      (rule) => isGranting(rule) && (rule.resourceNames.length === 0 || rule.resourceNames.includes(accessNamespace)),
-    )
-    .flatMap((rule) => rule.verbs)
+  const verbs = grantRules(rules)
+    .filter(({ names }) => names.size === 0 || names.has(accessNamespace))
+    .flatMap((rule) => [...rule.verbs])
   // who may grant everything is offered what the APIs here know
   const names = new Set([
     ...verbs.filter((verb) => PERMISSION.test(verb)),
@@ -96,7 +87,7 @@ export async function accessNamespaces(cluster: Cluster): Promise<readonly Named
     })
   }
   const rules = await cluster.rules(cluster.namespace)
-  const names = new Set(rules.filter(isGranting).flatMap(({ resourceNames }) => resourceNames))
+  const names = new Set(grantRules(rules).flatMap((rule) => [...rule.names]))
   return [...names].sort().map((name) => ({ name, about: '' }))
 }
 

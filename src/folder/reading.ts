@@ -1,10 +1,11 @@
 /** Files of a walk become sights: only those that changed are read, and one that can't be read keeps what it held. */
 import { join } from 'node:path'
 import { setImmediate as pause } from 'node:timers/promises'
+import { errorCode } from '../runtime/error-code.ts'
 import type { FolderProblem } from './accepted.ts'
 import type { Disk } from './disk.ts'
 import { look, NOTHING_SEEN, type Sight } from './sight.ts'
-import { codeOf, eachOf, type FoundFile, reasonOf, type Tree } from './tree.ts'
+import { type FoundFile, reasonOf, type Tree, together } from './tree.ts'
 
 /** Far above a folder of 10,000 keys in one file. */
 const MAX_BYTES = 64 * 1024 * 1024
@@ -42,7 +43,7 @@ export async function readChanged(reading: Reading): Promise<ReadFiles> {
     if (!same) changed.push(found)
   }
   const read = new Map<string, ReadFile>()
-  await eachOf(changed, async (found) => {
+  await together(changed, async (found) => {
     const file = await readOne(reading, found)
     if (file !== undefined) read.set(found.file, file)
     if (read.size % FILES_PER_TURN === 0) await pause()
@@ -64,7 +65,7 @@ async function readOne({ root, disk, before }: Reading, found: FoundFile): Promi
     bytes = await disk.read(join(root, found.file))
   } catch (error) {
     // gone since the walk: the next one will not find it
-    return codeOf(error) === 'ENOENT' ? known : failed(`can't be read: ${reasonOf(error)}`)
+    return errorCode(error) === 'ENOENT' ? known : failed(`can't be read: ${reasonOf(error)}`)
   }
   const earlier = known?.sight ?? NOTHING_SEEN
   // half of a file may be a whole manifest that lacks its last lines

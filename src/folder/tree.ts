@@ -2,6 +2,7 @@
 import type { Dirent, Stats } from 'node:fs'
 import { lstat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { errorCode } from '../runtime/error-code.ts'
 import type { Disk } from './disk.ts'
 
 const MANIFEST = /\.(?:yaml|yml|json)$/
@@ -64,7 +65,7 @@ async function enter(folder: string, tree: Growing): Promise<void> {
   }
   const candidates = entries.filter((entry) => !entry.name.startsWith('.') && mayMatter(entry))
   const below: string[] = []
-  await eachOf(candidates, async ({ name }) => {
+  await together(candidates, async ({ name }) => {
     const inside = folder === '' ? name : `${folder}/${name}`
     if (await isFolder(inside, tree)) below.push(inside)
   })
@@ -83,7 +84,7 @@ async function isFolder(file: string, tree: Growing): Promise<boolean> {
     if (about.isFile()) tree.files.push(foundFile(file, about))
     else blinded(file, 'is not a regular file', tree)
   } catch (error) {
-    if (MANIFEST.test(file) || codeOf(error) !== 'ENOENT') await failed(file, error, tree)
+    if (MANIFEST.test(file) || errorCode(error) !== 'ENOENT') await failed(file, error, tree)
   }
   return false
 }
@@ -98,7 +99,7 @@ const foundFile = (file: string, { dev, ino, size, mtimeMs, ctimeMs }: Stats): F
 
 /** What vanished between two looks is simply not there; what is there and can't be looked into is a problem. */
 async function failed(file: string, error: unknown, tree: Growing): Promise<void> {
-  if (codeOf(error) === 'ENOENT') {
+  if (errorCode(error) === 'ENOENT') {
     if (file !== '' && !(await isThere(join(tree.root, file)))) return
     return blinded(file, file === '' ? 'the folder does not exist' : 'is a link to something that does not exist', tree)
   }
@@ -126,14 +127,11 @@ const REASONS: Readonly<Record<string, string | undefined>> = {
   ENOSPC: 'the system has no more watches; raise fs.inotify.max_user_watches',
 }
 
-export const codeOf = (error: unknown): string =>
-  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'unknown'
-
 /** Why a file can't be read, in words. */
-export const reasonOf = (error: unknown): string => REASONS[codeOf(error)] ?? codeOf(error)
+export const reasonOf = (error: unknown): string => REASONS[errorCode(error)] ?? errorCode(error)
 
 /** Runs over all items, a bounded number at a time. */
-export async function eachOf<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+export async function together<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
   let next = 0
   const worker = async () => {
     for (let item = items[next++]; item !== undefined; item = items[next++]) await work(item)

@@ -1,7 +1,8 @@
 /** Tells which files in a tree of folders were touched, by one watcher of the system for each folder. */
 import { type FSWatcher, watch } from 'node:fs'
 import { basename, join } from 'node:path'
-import { codeOf, type FoundFolder, reasonOf } from './tree.ts'
+import { errorCode } from '../runtime/error-code.ts'
+import { type FoundFolder, reasonOf } from './tree.ts'
 
 export type Unwatched = { readonly folder: string; readonly reason: string }
 
@@ -45,7 +46,7 @@ export function watchFolders(root: string, onTouch: (file: string) => void): Wat
       open(found)
       return undefined
     } catch (error) {
-      return codeOf(error) === 'ENOENT' ? undefined : reasonOf(error)
+      return errorCode(error) === 'ENOENT' ? undefined : reasonOf(error)
     }
   }
 

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { flagOf, variableOf } from '../runtime/config.ts'
+import { errorCode } from '../runtime/error-code.ts'
 import { readAuthorities } from '../runtime/tls-files.ts'
 import { parseRedisUrl, type RedisAddress, type RedisPlace, withoutLogin } from './address.ts'
 import { Password } from './password.ts'
@@ -105,7 +106,7 @@ function fileOf(option: string, path: string | undefined, problems: string[]): P
     if (text !== '' && !text.includes('\n')) return new Password(text)
     problems.push(named(option, `${path} must hold one line, the password`))
   } catch (cause) {
-    problems.push(named(option, `${path} can't be read (${codeOf(cause)})`))
+    problems.push(named(option, `${path} can't be read (${errorCode(cause)})`))
   }
   return undefined
 }
@@ -142,7 +143,7 @@ function fileProblem(option: string, path: string): string | undefined {
     readFileSync(path)
     return undefined
   } catch (cause) {
-    return `can't be read (${codeOf(cause)})`
+    return `can't be read (${errorCode(cause)})`
   }
 }
 
@@ -153,9 +154,6 @@ function contextProblems(tls: RedisTls): readonly string[] {
     return []
   } catch (cause) {
     const files = [tls.cert, tls.key].filter((path) => path !== undefined).join(', ')
-    return [named('redisCert', `${files}: not PEM, or key and certificate don't belong together (${codeOf(cause)})`)]
+    return [named('redisCert', `${files}: not PEM, or key and certificate don't belong together (${errorCode(cause)})`)]
   }
 }
-
-const codeOf = (cause: unknown): string =>
-  cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? cause.code : 'unknown'

@@ -11,6 +11,7 @@ import { type NewKeys, newKeysTo, openNewKeysFile } from '../folder/new-keys.ts'
 import { openStore, type Store } from '../folder/store.ts'
 import { tellOf } from '../folder/tell.ts'
 import { type Keyring, openKeyring } from '../operator/keyring.ts'
+import { codeOf } from '../operator/troubles.ts'
 import type { KeyRef } from '../operator/world.ts'
 import { loadConfig } from '../runtime/config.ts'
 import { type Log, makeLog } from '../runtime/log.ts'
@@ -143,10 +144,7 @@ async function serve(parts: Serving): Promise<number> {
 }
 
 const unswept = (log: Log) => (error: unknown) =>
-  log.error({ trouble: troubleOf(error) }, 'claims that are past their time could not be removed')
-
-const troubleOf = (error: unknown): string =>
-  error instanceof Trouble ? error.code : error instanceof Error ? error.name : 'unknown'
+  log.error({ trouble: codeOf(error) }, 'claims that are past their time could not be removed')
 
 type Ringing = { readonly folder: Folder; readonly keys: KeyIndex; readonly claims: Claims; readonly book: Book }
 
@@ -180,7 +178,7 @@ function keyringOf({ store, newKeys, log }: Serving, { folder, keys, claims, boo
       else keys.put(uid, indexed.record, indexed)
     },
     onTrouble: ({ namespace, name }, error, retryMs) => {
-      const trouble = troubleOf(error)
+      const trouble = codeOf(error)
       log.error({ key: `${namespace}/${name}`, trouble, retryMs }, 'a key is not where its manifest wants it')
     },
   })

@@ -1,9 +1,9 @@
-import { performance } from 'node:perf_hooks'
 import { describe, expect, test } from 'vitest'
 import { MAX_QUERY_LENGTH, MAX_VISIBLE_LENGTH, type Narrowing, narrow, type Unnarrowed } from '../../src/core/narrow.ts'
 import { parseTarget } from '../../src/core/path.ts'
 import type { Narrow } from '../../src/core/route.ts'
 import { visibleOf } from '../../src/core/visible.ts'
+import { leastCpuMs } from '../support/cpu-time.ts'
 import { anAccessNamespace } from '../support/make.ts'
 
 const EVERYTHING = { removal: true, query: true, filter: true }
@@ -280,10 +280,6 @@ test.each([
   ['values inside a large set', `id=${'w-9999,'.repeat(2_000)}w-9999`],
 ])('15,000 characters of %s do not hold up the process', (_what, query) => {
   const ids = Array.from({ length: 10_000 }, (_, i) => `w-${i}`)
-  const times = Array.from({ length: 5 }, () => {
-    const start = performance.now()
-    narrowed({ query: 'id', upstream: true }, query, { ids, name: NAME })
-    return performance.now() - start
-  })
-  expect(Math.min(...times)).toBeLessThan(50)
+  const work = () => narrowed({ query: 'id', upstream: true }, query, { ids, name: NAME })
+  expect(leastCpuMs(work)).toBeLessThan(50)
 })

@@ -77,7 +77,7 @@ export function makeWatches({ book, statusOf, nowMs }: WatchParts): Watches {
     }
     const begun = async () => {
       if (beginning.initial || selector !== undefined) {
-        await eachOf(book.list(resource.kind, target.namespace), tellOf, write.room)
+        await inPieces(book.list(resource.kind, target.namespace), tellOf, write.room)
       }
       if (beginning.endOfInitial) write.bookmark(beganAt, { 'k8s.io/initial-events-end': 'true' })
       const meanwhile = waiting ?? []
@@ -105,7 +105,7 @@ export function makeWatches({ book, statusOf, nowMs }: WatchParts): Watches {
   }
 }
 
-async function eachOf<T>(all: readonly T[], visit: (one: T) => void, room: () => Promise<void>): Promise<void> {
+async function inPieces<T>(all: readonly T[], visit: (one: T) => void, room: () => Promise<void>): Promise<void> {
   for (let i = 0; i < all.length; i += OBJECTS_PER_TURN) {
     if (i > 0) await room()
     all.slice(i, i + OBJECTS_PER_TURN).forEach(visit)
