@@ -13,6 +13,7 @@ import { type AddressInfo, Server as NetServer, type Socket } from 'node:net'
 import { bind, type ListenAt, type Listening } from '../runtime/listen.ts'
 import { type Placed, Places } from '../runtime/places.ts'
 import type { ServerTls } from '../runtime/tls.ts'
+import { takeWaiting } from '../runtime/waiting-connections.ts'
 import {
   HANDSHAKE_MS,
   LINGER_MS,
@@ -88,6 +89,7 @@ export async function serveGrpc(parts: GrpcServerParts, at: ListenAt): Promise<L
   return {
     port: (server.address() as AddressInfo).port,
     stop: async (deadlineMs) => {
+      await takeWaiting(server)
       stopping = true
       await stop(server, { connections, sockets: sockets.all }, deadlineMs)
       clearInterval(look)

@@ -5,6 +5,7 @@ import type { AddressInfo, Server as AnyServer } from 'node:net'
 import { Trouble } from '../core/trouble.ts'
 import { LeanMessage } from './lean-message.ts'
 import type { ServerTls } from './tls.ts'
+import { takeWaiting } from './waiting-connections.ts'
 
 export type Listening = {
   readonly port: number
@@ -54,9 +55,11 @@ export async function listen(handler: RequestListener, at: ListenAt, tls?: Serve
   await bind(server, at)
   return {
     port: (server.address() as AddressInfo).port,
-    stop: (deadlineMs) => {
+    stop: async (deadlineMs) => {
+      // before anybody is told to close: who comes back at once would be waiting when the listener closes
+      await takeWaiting(server)
       stopping = true
-      return stop(server, deadlineMs)
+      await stop(server, deadlineMs)
     },
   }
 }

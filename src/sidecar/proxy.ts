@@ -6,6 +6,7 @@ import type { Check } from '../enforce/check.ts'
 import { youngCollector } from '../runtime/collector.ts'
 import { LeanMessage } from '../runtime/lean-message.ts'
 import { bind, type ListenAt } from '../runtime/listen.ts'
+import { takeWaiting } from '../runtime/waiting-connections.ts'
 import { keep } from './handed-over.ts'
 import { DEFAULT_LIMITS, keepAliveOf, type ProxyLimits } from './limits.ts'
 import { refuseConnection } from './refuse-connection.ts'
@@ -70,6 +71,8 @@ export function createProxy(parts: ProxyParts): ReverseProxy {
       return (server.address() as AddressInfo).port
     },
     stop: async (deadlineMs) => {
+      // before anybody is told to close: who comes back at once would be waiting when the listener closes
+      await takeWaiting(server)
       state.draining = true
       await stopServer(
         {

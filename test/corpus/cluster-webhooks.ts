@@ -87,9 +87,11 @@ async function goesOn({ cluster }: ClusterWorld): Promise<void> {
 export const WEBHOOK_CASES: Readonly<Record<string, ClusterCase>> = {
   'DOS-webhook-body': async (world) => {
     const port = portOf(world)
-    // an old and a new object of what the API server takes lie below the bound; this is no review of any
-    const fourMiB = JSON.stringify({ kind: 'AdmissionReview', request: 'x'.repeat(4 * 1024 * 1024) })
-    expect((await post(port, '/validate', fourMiB)).status).toBe(400)
+    // an old and a new object of what etcd takes lie below the bound; this is no review of any
+    const threeMiB = JSON.stringify({ kind: 'AdmissionReview', request: 'x'.repeat(3 * 1024 * 1024) })
+    expect((await post(port, '/validate', threeMiB)).status).toBe(400)
+    // small, and long to look through
+    expect((await post(port, '/validate', `[${'[],'.repeat(100_000)}[]]`)).status).toBe(413)
     const answer = await post(port, '/validate', JSON.stringify('x'.repeat(8 * 1024 * 1024))).catch(() => undefined)
     // or it hung up while more was still being sent
     expect([413, undefined]).toContain(answer?.status)
