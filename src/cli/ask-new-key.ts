@@ -115,13 +115,13 @@ async function askPermissions(asking: Asking, accessNamespace: string): Promise<
   }
 }
 
-export const menu = (title: string, from: readonly Named[]): string =>
+const menu = (title: string, from: readonly Named[]): string =>
   from.length === 0
     ? ''
     : `\n${printable(title)}\n${from.map(({ name, about }, at) => `${String(at + 1).padStart(4)}) ${printable(name)}${about === '' ? '' : `  ${printable(about)}`}\n`).join('')}`
 
 /** `1,3-5`, `license:manage`, or both; undefined: something in it is neither. */
-export function choiceOf(answer: string, from: readonly Named[]): readonly string[] | undefined {
+function choiceOf(answer: string, from: readonly Named[]): readonly string[] | undefined {
   const names = new Set<string>()
   for (const word of answer.split(/[\s,]+/).filter((one) => one !== '')) {
     const part = partOf(word, from)

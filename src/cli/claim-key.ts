@@ -154,7 +154,7 @@ async function regenerateOnly(
 }
 
 /** Over what was read: of two who regenerate at once, one is told. */
-export function regeneratePatch({ uid, resourceVersion, spec }: KeyFacts, overlap: string | undefined): object {
+function regeneratePatch({ uid, resourceVersion, spec }: KeyFacts, overlap: string | undefined): object {
   return {
     metadata: { uid, resourceVersion },
     spec: { regenerate: (spec.regenerate ?? 0) + 1, ...(overlap !== undefined && { overlap }) },

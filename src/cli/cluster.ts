@@ -25,7 +25,7 @@ export type Draft = {
   readonly [field: string]: unknown
 }
 
-export const READ_KINDS = [
+const READ_KINDS = [
   'apikeys',
   'apikeyclaims',
   'accessnamespaces',

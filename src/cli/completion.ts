@@ -7,7 +7,7 @@ import { factsOf, standing } from './key-facts.ts'
 import { printable } from './printable.ts'
 
 /** Of cobra, whose protocol it is: files are no answer; nothing is added behind; files are the answer. */
-export const DIRECTIVES = { noFiles: 4, noSpaceNoFiles: 6, files: 0 } as const
+const DIRECTIVES = { noFiles: 4, noSpaceNoFiles: 6, files: 0 } as const
 
 export type Completions = { readonly items: readonly Named[]; readonly directive: number }
 
@@ -178,5 +178,5 @@ async function argumentsOf({ command, said, names, parts }: Asked): Promise<Comp
   return offered(items.filter(({ name }) => !names.includes(name)))
 }
 
-export const SHELLS = ['bash', 'zsh', 'fish'] as const
+const SHELLS = ['bash', 'zsh', 'fish'] as const
 export type Shell = (typeof SHELLS)[number]

@@ -7,7 +7,7 @@ import { printable } from './printable.ts'
 import { passes, Refused, Stop, wrongly } from './refused.ts'
 import type { Terminal } from './terminal.ts'
 
-export const SHOWN_FORMS = ['text', 'json', 'yaml', 'name'] as const
+const SHOWN_FORMS = ['text', 'json', 'yaml', 'name'] as const
 export type ShownForm = (typeof SHOWN_FORMS)[number]
 
 export type HandOutOptions = {

@@ -82,7 +82,7 @@ async function changeState(
 }
 
 /** Only the uid is held on to: what takes away must not lose against an edit at the same moment. */
-export function statePatch({ uid, resourceVersion }: KeyFacts, act: Act): object {
+function statePatch({ uid, resourceVersion }: KeyFacts, act: Act): object {
   const { state } = ACTS[act]
   return { metadata: act === 'resume' ? { uid, resourceVersion } : { uid }, spec: { state } }
 }

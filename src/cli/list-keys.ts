@@ -104,7 +104,7 @@ export function statusText(key: KeyFacts, nowMs: number): string {
 const MOST_SHOWN = 3
 
 /** The first few, and how many more; and how many of those asked for are in force, where that is not all. */
-export function permissionsText(key: KeyFacts): string {
+function permissionsText(key: KeyFacts): string {
   const asked = key.spec.permissions ?? []
   const held = permissionsNow(key) ?? asked
   const shown = held.slice(0, MOST_SHOWN).join(', ')
@@ -118,7 +118,7 @@ const agoText = (moment: string | undefined, nowMs: number): string => {
   return since === '' ? '' : `${since} ago`
 }
 
-export function expiryText(expiresAt: string | undefined, nowMs: number): string {
+function expiryText(expiresAt: string | undefined, nowMs: number): string {
   if (expiresAt === undefined) return 'never'
   const at = momentOf(expiresAt)
   return at === undefined ? expiresAt : until(at, nowMs)

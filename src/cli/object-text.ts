@@ -3,7 +3,7 @@ import { dump } from 'js-yaml'
 import type { Stored } from './cluster.ts'
 import { jsonText, printable } from './printable.ts'
 
-export const OBJECT_FORMS = ['json', 'yaml', 'name'] as const
+const OBJECT_FORMS = ['json', 'yaml', 'name'] as const
 export type ObjectForm = (typeof OBJECT_FORMS)[number]
 
 /** As the API server has it, without the book-keeping of who wrote which field. */

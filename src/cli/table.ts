@@ -47,7 +47,7 @@ const WIDE =
 const NO_WIDTH = /\p{Mn}|\p{Me}/u
 
 /** In columns of a terminal. */
-export function widthOf(text: string): number {
+function widthOf(text: string): number {
   let width = 0
   for (const character of text) width += WIDE.test(character) ? 2 : NO_WIDTH.test(character) ? 0 : 1
   return width

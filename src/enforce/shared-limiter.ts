@@ -65,7 +65,7 @@ export type SharedLimiter = Limiter & {
 }
 
 /** How long a caller waits for the shared limits. Redis in the same zone answers in less than one. */
-export const WAIT_MS = 25
+const WAIT_MS = 25
 /** A good answer that took so long does not make up for one that did not come. */
 const SLOW_MS = 12
 

@@ -77,7 +77,7 @@ const MAX_CLAIMS = 1000
 
 const takenOver = () => new Trouble('taken_over', 'retry')
 
-export const formOf = ({ uid, namespace, name, manifest, madeMs }: Claim): Accepted => ({
+const formOf = ({ uid, namespace, name, manifest, madeMs }: Claim): Accepted => ({
   ...{ kind: 'ApiKeyClaim', namespace, name, uid, generation: 1, manifest },
   ...{ file: '', line: 0, firstSeenMs: madeMs },
 })

@@ -13,9 +13,9 @@ import type { KubeObject } from './objects.ts'
 
 export const DIGEST_SECRET_TYPE = 'keyward.dev/key-digest'
 export const MANAGED_BY = { 'app.kubernetes.io/managed-by': 'keyward' } as const
-export const UID_LABEL = 'keyward.dev/api-key-uid'
+const UID_LABEL = 'keyward.dev/api-key-uid'
 /** Where to look for its ApiKey; nothing but a live look there ever follows from it. */
-export const NAME_ANNOTATION = 'keyward.dev/api-key'
+const NAME_ANNOTATION = 'keyward.dev/api-key'
 const HANDING_TO = 'keyward.dev/handing-to'
 
 /**

@@ -17,12 +17,12 @@ import {
 import { type Reply, spentOf } from './wire.ts'
 
 /** A lease is at most this part of the smallest limit, and no more than this many. */
-export const LEASE_SHARE = 200
-export const LARGEST_LEASE = 100
+const LEASE_SHARE = 200
+const LARGEST_LEASE = 100
 /** What would be smaller is asked for one by one: exact for whoever has few. */
-export const SMALLEST_LEASE = 10
+const SMALLEST_LEASE = 10
 /** No more buckets than this are leased at a time; the others are asked for one by one. */
-export const MOST_LEASES = 50_000
+const MOST_LEASES = 50_000
 
 const SWEEP_MS = 1000
 const MOST_RETURNS_PER_SWEEP = 1000

@@ -32,7 +32,7 @@ export type Queue = {
 }
 
 /** A timer can't be set further ahead; it fires early then, which does no harm to work that looks before it acts. */
-export const LONGEST_DELAY_MS = 2 ** 31 - 1
+const LONGEST_DELAY_MS = 2 ** 31 - 1
 
 const STARTS_AT_ONCE = 256
 const FIRST_BACK_OFF_MS = 50

@@ -27,7 +27,7 @@ type Kept<T> = { readonly [Ring in 'refusedKeys' | 'refusedWithoutKey' | 'allowe
 export const KEPT: Kept<number> = { refusedKeys: 8192, refusedWithoutKey: 4096, allowed: 4096 }
 
 /** An ID is for callers and their proxies to choose: several checks may have the same. */
-export const MOST_TOLD = 10
+const MOST_TOLD = 10
 
 export type RecentChecks = {
   /** @param atMs milliseconds since 1970 */

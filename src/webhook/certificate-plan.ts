@@ -32,9 +32,9 @@ export const SERVING_LIFE_MS = 30 * DAY_MS
 /** A certificate counts from a little before it was made, for callers whose clock is behind. */
 export const BACKDATED_MS = 5 * MINUTE_MS
 /** Between a CA that callers were told of and its first signature: every API server has it by then. */
-export const ANNOUNCED_MS = 10 * MINUTE_MS
+const ANNOUNCED_MS = 10 * MINUTE_MS
 /** How long a CA is still trusted once it signs no more: every replica serves the new certificate by then. */
-export const FORGOTTEN_AFTER_MS = DAY_MS
+const FORGOTTEN_AFTER_MS = DAY_MS
 
 /** undefined: all is well. */
 export function certificateStep(

@@ -105,7 +105,7 @@ const encodeStampKeys = ([key, previous]: StampKeys): Data => ({
 })
 
 /** undefined: not a key of ours. */
-export function decodeStampKeys(data: unknown): StampKeys | undefined {
+function decodeStampKeys(data: unknown): StampKeys | undefined {
   const [key, previous] = ['key', 'previous'].map((name) => keyIn(data, name))
   if (key === undefined) return undefined
   return previous === undefined ? [key] : [key, previous]

@@ -35,7 +35,7 @@ export type Stamp = { readonly person: Person /** Milliseconds since 1970. */; r
  * `creationTimestamp`, which the API server alone writes, lies within this time of it. A copy on another object has another
  * name, and one on an object that was made again has another time.
  */
-export const STAMP_WINDOW_MS = 60_000
+const STAMP_WINDOW_MS = 60_000
 
 /** Of the text in a stamp, which names its person with groups and extra fields; in base64 it is a third more. */
 export const MOST_STAMPED_KIB = 24

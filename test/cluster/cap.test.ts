@@ -288,7 +288,7 @@ test('groups of a user count no longer than --max-attestation-age after they wer
   await follows(one, { permissions: ['thing:read'], outcome: '200' })
 })
 
-test('a change that concerns one person of many is in force within two seconds, one of them all soon, with few questions', async () => {
+test('a change that concerns one person of many is in force within two seconds, one of all of them soon, with few questions', async () => {
   const scale = { keys: 100, people: 10, places: 10, permissions: 10, placesEach: 2 }
   await operator.stop()
   const figures = await measureCap(cluster, scale, 30_000)

@@ -72,7 +72,7 @@ function answerOf(raw: string, closed: boolean): Answer {
 }
 
 /** Every response in the text; what is followed by another response at once had no body, as the answer to a HEAD has none. */
-export function responsesOf(raw: string): readonly Response[] {
+function responsesOf(raw: string): readonly Response[] {
   const found: Response[] = []
   let at = 0
   while (at < raw.length) {

@@ -23,7 +23,7 @@ const POD = { kind: { group: 'keyward.dev', version: 'v1alpha1', kind: 'Pod' } }
 
 const PERSON = { username: 'editor@example.com', uid: '', groups: ['system:masters'] }
 
-export const aReview = (object: unknown, more: object = {}): string =>
+const aReview = (object: unknown, more: object = {}): string =>
   JSON.stringify({
     apiVersion: 'admission.k8s.io/v1',
     kind: 'AdmissionReview',

@@ -61,7 +61,7 @@ export type HttpSaid = {
 }
 
 /** Every header that the question tells of: name and value, one character per byte. */
-export function headersOf({ headers = {}, headerMap }: HttpSaid): readonly (readonly [string, string])[] {
+function headersOf({ headers = {}, headerMap }: HttpSaid): readonly (readonly [string, string])[] {
   const latin1 = (text: string) => Buffer.from(text, 'utf8').toString('latin1')
   const listed = (headerMap?.headers ?? []).map(({ key, value = '', rawValue = '' }) => [
     latin1(key),

@@ -154,7 +154,7 @@ function presentsTwo(sent: string): boolean {
 const ROUNDS = 6
 
 /** Every path that some server might act on for this target. */
-export function readingsOf(target: string): readonly string[] {
+function readingsOf(target: string): readonly string[] {
   const all = new Set<string>()
   const pending = [pathOf(target)]
   for (let round = 0; round < ROUNDS && pending.length > 0; round++) {

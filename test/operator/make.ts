@@ -18,7 +18,7 @@ export const aKeyId = (letter: string): KeyId => must(parseKeyId(`kw_prod_${lett
 /** A digest of one hex digit. */
 export const aDigest = (digit: string): Digest => must(parseDigest(`sha256:${digit.repeat(64)}`))
 
-export const aSpec = (spec: Partial<ApiKeySpec> = {}): ApiKeySpec => ({
+const aSpec = (spec: Partial<ApiKeySpec> = {}): ApiKeySpec => ({
   displayName: undefined,
   accessNamespace: 'acme',
   environment: 'production',

@@ -48,7 +48,7 @@ const whoIs = (i: number) => `person-${i}@example.com`
 const placeOf = (i: number) => `place-${i}`
 
 /** Each person holds every permission but one on some places, by a role of their own. */
-export function capManifests(scale: CapScale): string {
+function capManifests(scale: CapScale): string {
   const yaml = (object: object) => JSON.stringify(object)
   const places = Array.from({ length: scale.places }, (_, i) =>
     yaml({

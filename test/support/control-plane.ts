@@ -133,7 +133,7 @@ export async function writeControlPlane({ folder, ports, apiServerFlags }: Contr
 type KubeconfigParts = { readonly server: string; readonly ca: string; readonly token: string }
 
 /** JSON is YAML. */
-export function kubeconfigOf({ server, ca, token }: KubeconfigParts): string {
+function kubeconfigOf({ server, ca, token }: KubeconfigParts): string {
   const data = Buffer.from(ca).toString('base64')
   const config = {
     apiVersion: 'v1',

@@ -74,11 +74,11 @@ export function digestSecretOf(
 
 type Written = { readonly secret: KeySecret; readonly made: MadeKey; readonly cap?: Cap | undefined }
 
-export const putNewSecret = (cluster: Requests, { secret, made, cap }: Written): Promise<unknown> =>
+const putNewSecret = (cluster: Requests, { secret, made, cap }: Written): Promise<unknown> =>
   expectOk(cluster, 'POST', SECRETS_PATH, digestSecretOf(secret, made, cap))
 
 /** Says that what the ApiKey asks for now is granted. */
-export async function putSecret(cluster: Requests, what: Written): Promise<void> {
+async function putSecret(cluster: Requests, what: Written): Promise<void> {
   const { secret, made, cap } = what
   const path = `${SECRETS_PATH}/${digestSecretName(secret.keyId)}`
   const { status } = await cluster.request('GET', path)

@@ -12,7 +12,7 @@ export function keyIdOf(n: number): string {
   return `kw_prod_${[...bytes.subarray(0, 12)].map((byte) => ALPHABET[byte % 62]).join('')}`
 }
 
-export const digestOfKey = (n: number): string => `sha256:${createHash('sha256').update(`key ${n}`).digest('hex')}`
+const digestOfKey = (n: number): string => `sha256:${createHash('sha256').update(`key ${n}`).digest('hex')}`
 
 /** Spread over ten Kubernetes namespaces. */
 export async function importKeys(cluster: Pick<Cluster, 'request'>, count: number): Promise<void> {

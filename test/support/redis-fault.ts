@@ -151,7 +151,7 @@ export const outOfPlace = ({ answer, failure, bucket }: Answer): boolean =>
   (answer === 'unavailable' && failure !== 'closed') || (answer === 'refused' && bucket.startsWith('wide'))
 
 /** By the wording of the promise: 1.25 times the limit, and the burst. */
-export function withinBounds({ accepted, seconds }: Pick<FaultSeen, 'accepted' | 'seconds'>): void {
+function withinBounds({ accepted, seconds }: Pick<FaultSeen, 'accepted' | 'seconds'>): void {
   for (const bucket of HOT_BUCKETS) {
     expect(accepted[bucket]).toBeLessThanOrEqual(1.25 * HOT.requests * seconds + HOT.burst)
     // and nobody starves: three times as much was asked for

@@ -34,7 +34,7 @@ export type Request = {
 
 type Given = { readonly user: string; readonly namespace: string | undefined; readonly rules: readonly Rule[] }
 
-export function shippedManifests(): readonly Manifest[] {
+function shippedManifests(): readonly Manifest[] {
   const files = readdirSync(DEPLOY).filter((file) => file.endsWith('.yaml'))
   return files.flatMap((file) => loadAll(readFileSync(join(DEPLOY, file), 'utf8')) as Manifest[])
 }
