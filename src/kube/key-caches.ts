@@ -1,5 +1,6 @@
 /** What the operator knows of keys without asking: ApiKeys, claims, digest Secrets and tombstones, each watched once. */
 import type { KeyId } from '../core/credential.ts'
+import { type KeyRef, nameOf, refOf } from '../core/key-ref.ts'
 import { Trouble } from '../core/trouble.ts'
 import { type Claim, readClaim } from './claims.ts'
 import type { KubeClient } from './client.ts'
@@ -12,8 +13,6 @@ import type { Reflector, ReflectorParts, reflect } from './reflector.ts'
 import { makeRegenerations, type Regenerations } from './regenerations.ts'
 import { keepTombstones, readTombstones, TOMBSTONES_SELECTOR, type Tombstones } from './tombstones.ts'
 import { toMend } from './watch-trouble.ts'
-
-export type KeyRef = { readonly namespace: string; readonly name: string }
 
 export type KeyCachesParts = {
   readonly client: KubeClient
@@ -193,13 +192,6 @@ export function openKeyCaches({ client, namespace, reflect, wake, ...rest }: Key
     claimIsGone: (ref, uid) => quietly(() => claimObjects.noteGone(nameOf(ref), uid)),
     noteTombstones: (object) => quietly(() => tombstones.note(object)),
   }
-}
-
-export const nameOf = ({ namespace, name }: KeyRef): string => `${namespace}/${name}`
-
-export function refOf(name: string): KeyRef {
-  const slash = name.indexOf('/')
-  return { namespace: name.slice(0, slash), name: name.slice(slash + 1) }
 }
 
 export const refOfObject = ({ metadata }: { readonly metadata: Ref }): KeyRef => ({

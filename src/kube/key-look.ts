@@ -1,6 +1,7 @@
 /** A look at one key: what the API server says of it now, and what is kept of it, as the reconciler wants to know it. */
 import { NOTHING_HELD } from '../core/cap.ts'
 import type { KeyId } from '../core/credential.ts'
+import { type KeyRef, nameOf } from '../core/key-ref.ts'
 import { isHandedOver, versionDue } from '../core/version.ts'
 import type {
   AutomaticRecipient,
@@ -18,7 +19,7 @@ import { type Claim, mayPrecedeRegeneration } from './claims.ts'
 import type { KubeClient } from './client.ts'
 import { type DigestRead, digestSecretName } from './digest-secret.ts'
 import { type DigestWrites, takenOver } from './digest-writes.ts'
-import { type KeyCaches, type KeyRef, nameOf } from './key-caches.ts'
+import type { KeyCaches } from './key-caches.ts'
 import { API_KEYS, type KubeObject } from './objects.ts'
 import { freshKeyId, type ObservedKey, observedKey } from './observed-key.ts'
 import type { PeoplePort } from './people.ts'

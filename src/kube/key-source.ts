@@ -1,5 +1,6 @@
 /** Digest Secrets and ApiKeys together: which digests are in force, kept up to date with every piece of news of either. */
 import { setImmediate as pause } from 'node:timers/promises'
+import { refOf } from '../core/key-ref.ts'
 import type { Permission } from '../core/permission.ts'
 import type { KeyRecord } from '../core/record.ts'
 import type { KeyIndex } from '../enforce/key-index.ts'
@@ -50,7 +51,7 @@ export function makeKeySource({ keys, declared, setAside, nowMs }: KeySourcePart
     const kept = found && byUid.get(found.uid)
     if (found === undefined || kept?.name !== name) return noProblem(name)
     hold(kept, found)
-    const worked = workedOut(kept, { ...placeOf(name), ...found })
+    const worked = workedOut(kept, { ...refOf(name), ...found })
     if (typeof worked === 'string') {
       setAside.note('ApiKey', name, worked)
       return undefined
@@ -102,9 +103,4 @@ export function makeKeySource({ keys, declared, setAside, nowMs }: KeySourcePart
     },
     settled: () => settled,
   }
-}
-
-function placeOf(name: string): { readonly namespace: string; readonly name: string } {
-  const slash = name.indexOf('/')
-  return { namespace: name.slice(0, slash), name: name.slice(slash + 1) }
 }

@@ -1,12 +1,12 @@
 /** Who is behind a key: whoever made it, whoever received its versions that are in force, and whoever is about to. */
 import { type Cap, NOTHING_HELD } from '../core/cap.ts'
+import type { KeyRef } from '../core/key-ref.ts'
 import type { Attested } from '../core/person.ts'
 import { Trouble } from '../core/trouble.ts'
 import type { People, WaitingClaim } from '../operator/world.ts'
 import { UNRECORDED } from '../resources/key-secret.ts'
 import type { Claim } from './claims.ts'
 import type { DigestSecret } from './digest-secret.ts'
-import type { KeyRef } from './key-caches.ts'
 import type { ObservedKey } from './observed-key.ts'
 import type { AskedCap, PeopleCap, PeoplePort, Proof } from './people.ts'
 

@@ -1,8 +1,8 @@
 /** The people behind keys, as the port on a cluster needs to know them: who made what, and how far all of them together go. */
 import type { Cap, Lost } from '../core/cap.ts'
+import type { KeyRef } from '../core/key-ref.ts'
 import type { Parsed } from '../core/parsed.ts'
 import type { Attested } from '../core/person.ts'
-import type { KeyRef } from '../operator/world.ts'
 import type { ApiKey } from '../resources/api-key.ts'
 import type { KubeObject } from './objects.ts'
 

@@ -1,10 +1,10 @@
 /** Writes the status of an AccessNamespace, a ProtectedApi or a TokenIssuer over the one that was read, and tells of what is not accepted. */
 import type { Finding } from '../core/condition.ts'
+import { refOf } from '../core/key-ref.ts'
 import { isAbsent, isConflict } from './api-error.ts'
 import { mergePatch } from './calls.ts'
 import type { KubeClient } from './client.ts'
 import type { Events } from './events.ts'
-import { refOf } from './key-caches.ts'
 import { ACCESS_NAMESPACES, apiVersionOf, PROTECTED_APIS, type Ref, type Resource, TOKEN_ISSUERS } from './objects.ts'
 import type { PolicyCaches } from './policy-caches.ts'
 import type { Due, PolicyKind } from './policy-status.ts'

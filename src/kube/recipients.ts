@@ -2,6 +2,7 @@
  * Who receives a version, and the fence of a hand-over, which is the recipient itself: an attempt is written to it over
  * what was seen of it, and is delivered over that very writing. Whoever writes to it meanwhile ends the attempt.
  */
+import type { KeyRef } from '../core/key-ref.ts'
 import type { Plaintext } from '../core/plaintext.ts'
 import { Trouble } from '../core/trouble.ts'
 import type { Recipient } from '../operator/world.ts'
@@ -12,7 +13,7 @@ import { type Claim, readClaim } from './claims.ts'
 import type { KubeClient } from './client.ts'
 import type { HandingTo } from './digest-secret.ts'
 import { takenOver } from './digest-writes.ts'
-import type { KeyCaches, KeyRef } from './key-caches.ts'
+import type { KeyCaches } from './key-caches.ts'
 import { CLAIMS, type KubeObject } from './objects.ts'
 import { seal } from './seal.ts'
 import { deliverToWorkload, type Look, lookAtWorkload, openWorkload, type WorkloadPlace } from './workload-secret.ts'

@@ -1,5 +1,5 @@
 /** Of every key that was written or attempted in this process: which of two came last. Nothing is kept of keys that are gone. */
-import { type KeyRef, nameOf } from './key-caches.ts'
+import { type KeyRef, nameOf } from '../core/key-ref.ts'
 
 export type Turns = {
   /** Ends the turn of whoever was at it. */

@@ -1,10 +1,10 @@
 /** The keys that are capped, found by the people behind them, and what is known of those people. */
 import type { Cap, Lost } from '../core/cap.ts'
+import { type KeyRef, nameOf } from '../core/key-ref.ts'
 import type { Permission } from '../core/permission.ts'
 import type { Attested, Person } from '../core/person.ts'
 import { type Rights, sameRights } from '../resources/rights.ts'
 import { sameJson } from '../resources/same-json.ts'
-import type { KeyRef } from './world.ts'
 
 export type CappedKey = {
   readonly ref: KeyRef
@@ -57,8 +57,6 @@ export type CappedKeys = {
     readonly changed: ReadonlyMap<string, readonly [before: Rights, after: Rights]>
   }
 }
-
-export const nameOf = ({ namespace, name }: KeyRef): string => `${namespace}/${name}`
 
 export function keepCapped(): CappedKeys {
   const keys = new Map<string, { readonly key: CappedKey; readonly whos: ReadonlySet<string> }>()

@@ -2,6 +2,7 @@
  * The cap of every key for as long as it lives, worked out by whoever leads: anew as soon as roles, bindings, ServiceAccounts,
  * access namespaces or routes change, and all of it every few minutes. A key is woken where the cap is another one than before.
  */
+import { type KeyRef, nameOf } from '../core/key-ref.ts'
 import type { Permission } from '../core/permission.ts'
 import { type Attested, type Person, personKey, serviceAccountOf } from '../core/person.ts'
 import type { KubeObject } from '../kube/objects.ts'
@@ -17,9 +18,8 @@ import { makeKeyCap, type Of } from '../webhook/key-cap.ts'
 import type { Asking, Lane, Reviews } from '../webhook/reviews.ts'
 import { FOREIGN_KEY, type StampedKind, type StampKeys } from '../webhook/stamp.ts'
 import { stampOf } from '../webhook/stamped-object.ts'
-import { type CappedKey, keepCapped, nameOf, placesIn, type SeenPerson, samePlaces } from './capped-keys.ts'
+import { type CappedKey, keepCapped, placesIn, type SeenPerson, samePlaces } from './capped-keys.ts'
 import { makeRechecks } from './rechecks.ts'
-import type { KeyRef } from './world.ts'
 
 export type CappingParts = {
   /** Of this replica: the same that admission asks. */

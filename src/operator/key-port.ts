@@ -1,10 +1,11 @@
 /** What the reconciler needs from where it runs: a cluster, or a folder with a store. Fences refuse whoever came too late. */
 import type { KeyId } from '../core/credential.ts'
+import type { KeyRef } from '../core/key-ref.ts'
 import type { Plaintext } from '../core/plaintext.ts'
 import type { KeySecret } from '../resources/key-secret.ts'
 import type { ApiKeyStatus } from '../resources/key-status.ts'
 import type { Denied } from './claims.ts'
-import type { Grant, KeyRef, Recipient, Revision, World } from './world.ts'
+import type { Grant, Recipient, Revision, World } from './world.ts'
 
 export type KeyPort = {
   /** A live look: what is not found is gone, not merely unseen. */

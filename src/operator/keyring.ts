@@ -1,11 +1,12 @@
 /** All keys of one process: brings each to where its manifest wants it, and says at once which digests are in force. */
+import { type KeyRef, nameOf, refOf } from '../core/key-ref.ts'
 import { type Indexed, recordOf } from '../resources/key-record.ts'
 import type { KeySecret } from '../resources/key-secret.ts'
 import { makeQueue, type QueueParts } from '../runtime/queue.ts'
 import type { KeyPort } from './key-port.ts'
 import { inForceAt } from './plan.ts'
 import { reconcile } from './reconcile.ts'
-import type { Declared, KeyRef } from './world.ts'
+import type { Declared } from './world.ts'
 
 export type KeyringParts = {
   readonly port: KeyPort
@@ -92,13 +93,6 @@ export function openKeyring(parts: KeyringParts): Keyring {
     idle: queue.idle,
     stop: queue.stop,
   }
-}
-
-const nameOf = ({ namespace, name }: KeyRef): string => `${namespace}/${name}`
-
-function refOf(text: string): KeyRef {
-  const slash = text.indexOf('/')
-  return { namespace: text.slice(0, slash), name: text.slice(slash + 1) }
 }
 
 /** The same port; whatever it keeps is told of as soon as it is kept, and never before. */

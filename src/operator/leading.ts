@@ -1,10 +1,10 @@
 /** What one replica does as long as it leads: every key is brought to where its manifest wants it, old claims are removed. */
+import { type KeyRef, nameOf, refOf } from '../core/key-ref.ts'
 import { Trouble } from '../core/trouble.ts'
 import { makeQueue, type Queue } from '../runtime/queue.ts'
 import type { KeyPort } from './key-port.ts'
 import type { Outcome } from './metrics.ts'
 import { reconcile } from './reconcile.ts'
-import type { KeyRef } from './world.ts'
 
 export type LeadingParts = {
   readonly port: KeyPort
@@ -52,7 +52,7 @@ export function startLeading(parts: LeadingParts): Leading {
   const sweep = setInterval(() => addAll(keys, parts.strays()), SWEEP_EVERY_MS)
   const claims = repeat(() => parts.sweepClaims().catch(parts.onClaimsTrouble), CLAIMS_EVERY_MS)
   return {
-    wake: (ref) => keys.add(keyOf(ref)),
+    wake: (ref) => keys.add(nameOf(ref)),
     depth: keys.depth,
     stop: async () => {
       clearInterval(sweep)
@@ -78,7 +78,7 @@ function repeat(act: () => Promise<unknown>, everyMs: number): { readonly stop: 
 }
 
 function addAll(queue: Queue, refs: Iterable<KeyRef>): void {
-  for (const ref of refs) queue.add(keyOf(ref))
+  for (const ref of refs) queue.add(nameOf(ref))
 }
 
 type Look = (ref: KeyRef) => Promise<number | undefined>
@@ -97,10 +97,3 @@ const lookOf =
       throw error
     }
   }
-
-const keyOf = ({ namespace, name }: KeyRef): string => `${namespace}/${name}`
-
-function refOf(key: string): KeyRef {
-  const slash = key.indexOf('/')
-  return { namespace: key.slice(0, slash), name: key.slice(slash + 1) }
-}

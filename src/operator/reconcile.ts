@@ -1,4 +1,5 @@
 /** Observe, plan, carry out; nothing is decided here. What woke us is forgotten: only what is there now counts. */
+import type { KeyRef } from '../core/key-ref.ts'
 import { unreachable } from '../core/parsed.ts'
 import { Trouble } from '../core/trouble.ts'
 import type { KeySecret } from '../resources/key-secret.ts'
@@ -6,7 +7,7 @@ import { changed, newSecret } from './change.ts'
 import { handOver } from './hand-over.ts'
 import type { KeyPort } from './key-port.ts'
 import { type Change, type HandOver, type Plan, plan, type Step, statusAt, toBeGranted } from './plan.ts'
-import type { Declared, Grant, KeyRef, Recipient, Revision, World } from './world.ts'
+import type { Declared, Grant, Recipient, Revision, World } from './world.ts'
 
 export type ReconcileParts = {
   readonly port: KeyPort

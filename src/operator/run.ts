@@ -1,6 +1,7 @@
 /** Wiring of the operator: the cluster watched by every replica, the Lease campaigned for, and work for whoever has it. */
 import { hostname } from 'node:os'
 import { z } from 'zod'
+import type { KeyRef } from '../core/key-ref.ts'
 import { Trouble } from '../core/trouble.ts'
 import { subjectAccessReview } from '../kube/admission-calls.ts'
 import { askedToWaitMs, isForbidden } from '../kube/api-error.ts'
@@ -37,7 +38,6 @@ import { makeOperatorMetrics, type OperatorMetrics } from './metrics.ts'
 import { type Reporting, startReporting } from './reporting.ts'
 import { telling } from './telling.ts'
 import { makeTroubles, type Troubles } from './troubles.ts'
-import type { KeyRef } from './world.ts'
 
 const COMMAND = 'keyward operator'
 const LEASE = 'keyward-operator'

@@ -1,7 +1,8 @@
 /** What people hear of a key besides its status: events of hand-overs and of what keeps a key from being what it should be. */
+import { type KeyRef, nameOf } from '../core/key-ref.ts'
 import type { ApiKeyStatus } from '../resources/key-status.ts'
 import type { KeyPort } from './key-port.ts'
-import type { KeyRef, Recipient } from './world.ts'
+import type { Recipient } from './world.ts'
 
 export type Happening = {
   readonly apiKey: KeyRef & { readonly uid: string }
@@ -69,8 +70,6 @@ export function telling(port: KeyPort, { note, onHandedOver, onDenied }: Telling
     },
   }
 }
-
-const nameOf = ({ namespace, name }: KeyRef): string => `${namespace}/${name}`
 
 function wordsFor(recipient: Recipient): string {
   if (recipient.kind === 'workloadSecret') return `the Secret ${recipient.secretName}`

@@ -5,9 +5,6 @@ import type { ApiKey } from '../resources/api-key.ts'
 import type { KeySecret } from '../resources/key-secret.ts'
 import type { Reported } from '../resources/key-status.ts'
 
-/** Which ApiKey; its uid is found by looking. */
-export type KeyRef = { readonly namespace: string; readonly name: string }
-
 /** An ApiKey as it is in force. */
 export type Declared = { readonly uid: string; readonly generation: number; readonly apiKey: ApiKey }
 

@@ -1,12 +1,12 @@
 /** The API's half of the wiring: the objects in force, shown and written over port 8088, and the claims that are made there. */
 import { formatTime } from '../core/condition.ts'
+import type { KeyRef } from '../core/key-ref.ts'
 import { versionDue } from '../core/version.ts'
 import { type Accepted, type FolderProblem, objectKey, type Snapshot, titleOf } from '../folder/accepted.ts'
 import { type Claim, type Claims, type ClaimsParts, openClaims } from '../folder/claims.ts'
 import type { Folder } from '../folder/manifests.ts'
 import type { Store } from '../folder/store.ts'
 import { CLAIM_LIFE_MS, delivered, denied } from '../kube/claim-status.ts'
-import type { KeyRef } from '../operator/world.ts'
 import type { KeySecret } from '../resources/key-secret.ts'
 import type { Log } from '../runtime/log.ts'
 import { nowMs, random, uuid } from '../runtime/system.ts'

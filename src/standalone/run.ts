@@ -1,4 +1,5 @@
 /** Wiring of all of it in one process: folder and store, reconciler, listeners, the API of its objects. */
+import type { KeyRef } from '../core/key-ref.ts'
 import { Trouble } from '../core/trouble.ts'
 import { type KeyIndex, makeKeyIndex } from '../enforce/key-index.ts'
 import { localLimiter } from '../enforce/local-limiter.ts'
@@ -12,7 +13,6 @@ import { openStore, type Store } from '../folder/store.ts'
 import { tellOf } from '../folder/tell.ts'
 import { type Keyring, openKeyring } from '../operator/keyring.ts'
 import { codeOf } from '../operator/troubles.ts'
-import type { KeyRef } from '../operator/world.ts'
 import { loadConfig } from '../runtime/config.ts'
 import { type Log, makeLog } from '../runtime/log.ts'
 import { type Metrics, makeMetrics } from '../runtime/metrics.ts'

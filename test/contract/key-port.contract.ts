@@ -1,10 +1,11 @@
 /** What the reconciler relies on, whoever keeps the keys: one meaning, every implementation. */
 import { afterEach, describe, expect, test } from 'vitest'
 import { composeCredential, type Digest, digestOf, type KeyId, RANDOM_BYTES } from '../../src/core/credential.ts'
+import type { KeyRef } from '../../src/core/key-ref.ts'
 import { Plaintext } from '../../src/core/plaintext.ts'
 import { handedOver, minted } from '../../src/operator/change.ts'
 import type { Attempt, KeyPort } from '../../src/operator/key-port.ts'
-import type { Declared, KeyRef, Recipient, World } from '../../src/operator/world.ts'
+import type { Declared, Recipient, World } from '../../src/operator/world.ts'
 import type { ApiKey } from '../../src/resources/api-key.ts'
 import type { KeySecret } from '../../src/resources/key-secret.ts'
 import { parseReported } from '../../src/resources/key-status.ts'

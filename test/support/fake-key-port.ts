@@ -7,11 +7,12 @@ import {
   parseCredential,
   RANDOM_BYTES,
 } from '../../src/core/credential.ts'
+import type { KeyRef } from '../../src/core/key-ref.ts'
 import type { Plaintext } from '../../src/core/plaintext.ts'
 import { Trouble } from '../../src/core/trouble.ts'
 import type { Denied } from '../../src/operator/claims.ts'
 import type { KeyPort } from '../../src/operator/key-port.ts'
-import type { Declared, KeyRef, Recipient, Taken, WaitingClaim } from '../../src/operator/world.ts'
+import type { Declared, Recipient, Taken, WaitingClaim } from '../../src/operator/world.ts'
 import { encodeKeySecret, type KeySecret, parseKeySecret } from '../../src/resources/key-secret.ts'
 import { parseReported } from '../../src/resources/key-status.ts'
 import type { Line, PromptHome } from '../contract/key-port.contract.ts'
