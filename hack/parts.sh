@@ -12,7 +12,7 @@ hack=$(cd "$(dirname "$0")" && pwd)
 envoy=1.40.0
 ghz=v0.93.0
 go=1.22
-parts=(envoy nginx caddy haproxy redis-server redis-cli h2load ghz)
+parts=(envoy nginx caddy haproxy redis-server redis-cli h2load ghz zsh fish)
 # for benchmarks only
 more=(wrk)
 
@@ -48,6 +48,7 @@ fetch() {
     nginx | caddy | haproxy | wrk) fetch_debian "$1" "$1" "$1" ;;
     redis-*) fetch_debian redis "redis-server redis-tools" "redis-server redis-cli" ;;
     h2load) fetch_debian h2load nghttp2-client h2load ;;
+    zsh | fish) fetch_debian "$1" "$1 $1-common" "$1" ;;
   esac
 }
 

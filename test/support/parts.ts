@@ -2,7 +2,17 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 
-export type Part = 'envoy' | 'nginx' | 'caddy' | 'haproxy' | 'redis-server' | 'redis-cli' | 'h2load' | 'ghz'
+export type Part =
+  | 'envoy'
+  | 'nginx'
+  | 'caddy'
+  | 'haproxy'
+  | 'redis-server'
+  | 'redis-cli'
+  | 'h2load'
+  | 'ghz'
+  | 'zsh'
+  | 'fish'
 
 const SCRIPT = join(import.meta.dirname, '../../hack/parts.sh')
 
