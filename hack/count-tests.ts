@@ -1,5 +1,5 @@
 /** Says what failed, what passed at the second try only, and the plain closing line that CI reads; fails where a project ran no test. */
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { readReport, type TestFile, type TestOutcome } from './test-report.ts'
 
@@ -13,9 +13,10 @@ const isFailed = ({ status }: TestOutcome): boolean => status === 'failed'
 const count = (tests: readonly TestOutcome[], status: string): number =>
   tests.filter((test) => test.status === status).length
 
-/** An error outside of any test fails vitest and no test. */
-function failedOutside(run: string, files: readonly TestFile[]): boolean {
-  return existsSync(join(folder, `${run}.failed`)) && !files.some((file) => file.failed)
+/** Errors outside of any test, and of a run that did not come to its end: nobody told of them then. */
+function failedOutside(run: string): boolean {
+  const told = join(folder, `${run}.outside`)
+  return !existsSync(told) || Number(readFileSync(told, 'utf8')) > 0
 }
 
 let [passed, failed, skipped] = [0, 0, 0]
@@ -28,7 +29,7 @@ for (const project of projects) {
   const unlucky = first.filter(({ name }) => again.get(name)?.failed === false)
   for (const line of failuresOf(unlucky)) console.log(`passed at the second try only: ${line}`)
   for (const line of failuresOf(last)) console.log(`failed: ${line}`)
-  const outside = failedOutside(project, first) || failedOutside(`${project}.again`, second)
+  const outside = failedOutside(project) || (second.length > 0 && failedOutside(`${project}.again`))
   if (tests.length === 0) console.log(`failed: project ${project} told of no test`)
   else if (outside) console.log(`failed: project ${project}: an error outside of any test, see above`)
   passed += count(tests, 'passed')

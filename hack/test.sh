@@ -23,10 +23,12 @@ esac
 
 # run_tests REPORT PROJECT [FILE ...]
 run_tests() {
+  # what fails outside of any test is counted beside the report
+  export KEYWARD_OUTSIDE_ERRORS=$reports/$1.outside
   local report=$1 project=$2
   shift 2
-  npm run --silent vitest -- run --project "$project" --reporter=default --reporter=json --outputFile.json="$reports/$report.json" "$@" \
-    || touch "$reports/$report.failed"
+  npm run --silent vitest -- run --project "$project" --reporter=default --reporter=json --outputFile.json="$reports/$report.json" \
+    --reporter=./hack/outside-errors.ts "$@" || true
 }
 
 # one after the other: tests on an API server share the processors with nothing else

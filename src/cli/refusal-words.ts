@@ -70,7 +70,10 @@ function remedyOf({ who, verb, resource, group, namespace, everywhere, self }: D
   if (group !== 'keyward.dev' || role === undefined)
     return `a role with this rule would allow it: {apiGroups: ["${group}"], resources: [${resource}], verbs: [${verb}]}`
   const account = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(who)
-  const subject = account === null ? `--user=${quoted(printable(who))}` : `--serviceaccount=${account[1]}:${account[2]}`
+  const subject =
+    account === null
+      ? `--user=${quoted(printable(who))}`
+      : `--serviceaccount=${quoted(printable(`${account[1]}:${account[2]}`))}`
   const elsewhere = verb === 'list' ? `; or name a namespace where you may: ${self} list -n …` : ''
   const named = bindingName(role, account?.[2] ?? who)
   const binding = everywhere ? `clusterrolebinding ${named}` : `rolebinding ${named} -n ${namespace}`

@@ -18,11 +18,9 @@ export function authorityProblem(file: string): string | undefined {
 
 /** Throws where the file can't be used; later on the last good one stays in force. */
 export function openAuthority(file: string, log: Log): ClientAuthority {
-  const first = readAuthorities(file)
-  if (!first.ok) throw new Trouble('client_authority_unusable', 'stop', new Error(`${file}: ${first.problem}`))
-  let { ca } = first
+  let ca: Buffer
   const appliers: (() => void)[] = []
-  lookAtFiles([file], () => {
+  const stop = lookAtFiles([file], () => {
     const read = readAuthorities(file)
     if (!read.ok) {
       log.error({ problems: [`${file}: ${read.problem}`] }, 'authorities of callers not exchanged')
@@ -33,6 +31,13 @@ export function openAuthority(file: string, log: Log): ClientAuthority {
     for (const apply of appliers) apply()
     log.info({}, 'authorities of callers exchanged')
   })
+  // after the looking has begun: what is exchanged meanwhile is seen
+  const first = readAuthorities(file)
+  if (!first.ok) {
+    stop()
+    throw new Trouble('client_authority_unusable', 'stop', new Error(`${file}: ${first.problem}`))
+  }
+  ca = first.ca
   return { ca: () => ca, onChange: (apply) => appliers.push(apply) }
 }
 

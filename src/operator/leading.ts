@@ -84,16 +84,25 @@ function addAll(queue: Queue, refs: Iterable<KeyRef>): void {
 type Look = (ref: KeyRef) => Promise<number | undefined>
 
 /** One look at a key, with all that is to be done; resolves to the milliseconds until the next. */
-const lookOf =
-  ({ port, nowMs, steadyMs, random, onReconciled }: LeadingParts, othersWait: () => boolean): Look =>
-  async (ref) => {
+function lookOf({ port, nowMs, steadyMs, random, onReconciled }: LeadingParts, othersWait: () => boolean): Look {
+  /** Keys whose status waits for their next turn: they had their one, whatever comes meanwhile. */
+  const behind = new Set<string>()
+  return async (ref) => {
     const began = steadyMs()
+    const name = nameOf(ref)
+    const hadItsTurn = behind.delete(name)
+    const goesBehind = (): boolean => {
+      if (hadItsTurn || !othersWait()) return false
+      behind.add(name)
+      return true
+    }
     try {
-      const again = await reconcile({ port, nowMs, random, othersWait }, ref)
-      onReconciled('settled', steadyMs() - began)
+      const again = await reconcile({ port, nowMs, random, othersWait: goesBehind }, ref)
+      if (!behind.has(name)) onReconciled('settled', steadyMs() - began)
       return again === undefined ? undefined : again - nowMs()
     } catch (error) {
       onReconciled(error instanceof Trouble ? error.fate : 'retry', steadyMs() - began)
       throw error
     }
   }
+}

@@ -35,9 +35,7 @@ export type TlsNews = {
 /** undefined: no TLS is asked for. The files were found good before; that they aren't any more is a problem again. */
 export function openTls(paths: TlsPaths, news: TlsNews): WatchedTls | readonly TlsProblem[] | undefined {
   if (paths.tlsCert === undefined) return undefined
-  const first = readTls(paths)
-  if (!first.ok) return first.problems
-  let material = first.material
+  let material: TlsMaterial
   const appliers: ((options: TlsOptions) => void)[] = []
 
   const files = [paths.tlsCert, paths.tlsKey, paths.clientCa].filter((path) => path !== undefined)
@@ -50,6 +48,13 @@ export function openTls(paths: TlsPaths, news: TlsNews): WatchedTls | readonly T
       news.changed(material.expiresAt)
     }
   })
+  // after the looking has begun: what is exchanged meanwhile is seen
+  const first = readTls(paths)
+  if (!first.ok) {
+    stop()
+    return first.problems
+  }
+  material = first.material
 
   return {
     options: () => optionsOf(material),

@@ -38,6 +38,16 @@ test.each<[string, ConstructorParameters<typeof Refused>[0], string]>([
     'system:serviceaccount:ci:bot may not list apikeys everywhere\n  an administrator can allow it: kubectl create clusterrolebinding keyward-view-bot --clusterrole=keyward-view --serviceaccount=ci:bot; or name a namespace where you may: kubectl keyward list -n …',
   ],
   [
+    'a service account of a server that can not be trusted',
+    {
+      status: 403,
+      reason: 'Forbidden',
+      message:
+        'apikeys.keyward.dev is forbidden: User "system:serviceaccount:a:\u001b]0;x\u0007$(id)" cannot list resource "apikeys" in API group "keyward.dev" at the cluster scope',
+    },
+    "system:serviceaccount:a:\\u001b]0;x\\u0007$(id) may not list apikeys everywhere\n  an administrator can allow it: kubectl create clusterrolebinding keyward-view-0-x-id --clusterrole=keyward-view --serviceaccount='a:\\u001b]0;x\\u0007$(id)'; or name a namespace where you may: kubectl keyward list -n …",
+  ],
+  [
     'claims: the role that gives them and no more',
     {
       status: 403,

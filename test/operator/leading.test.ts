@@ -54,7 +54,7 @@ describe('a leader', () => {
     const home = await fakeClusterHome('nothing', undefined, people)
     const names = Array.from({ length: 100 }, (_, i) => `key-${i}`)
     for (const name of names) await home.declare(anApiKey({ permissions: held }, name), `uid of ${name}`)
-    const { leading } = aLeading(home)
+    const { leading, outcomes } = aLeading(home)
     const wakeAll = async () => {
       for (const name of names) leading.wake({ namespace: 'default', name })
       await until('all is written', () => {
@@ -65,8 +65,10 @@ describe('a leader', () => {
     }
     await wakeAll()
     const before = home.server.writes().length
+    const settled = outcomes.length
     held = ['a:read']
     await wakeAll()
+    expect(outcomes.slice(settled), 'a key that goes behind others is settled once').toEqual(names.map(() => 'settled'))
     const writes = home.server.writes().slice(before)
     const lastGrant = writes.findLastIndex((one) => one.includes('/secrets/'))
     // where no more wait than are worked on at once, both are written at once

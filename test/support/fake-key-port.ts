@@ -7,7 +7,7 @@ import {
   parseCredential,
   RANDOM_BYTES,
 } from '../../src/core/credential.ts'
-import type { KeyRef } from '../../src/core/key-ref.ts'
+import { type KeyRef, nameOf } from '../../src/core/key-ref.ts'
 import type { Plaintext } from '../../src/core/plaintext.ts'
 import { Trouble } from '../../src/core/trouble.ts'
 import type { Denied } from '../../src/operator/claims.ts'
@@ -27,7 +27,6 @@ export type FakeHome = PromptHome & {
   readonly delivered: () => readonly { readonly to: string; readonly version: number }[]
 }
 
-const nameOf = ({ namespace, name }: KeyRef): string => `${namespace}/${name}`
 const takenOver = () => new Trouble('taken_over', 'retry')
 
 export function fakeHome(): FakeHome {
