@@ -45,7 +45,8 @@ export async function claimCredential(cluster: Cluster, wanted: Wanted, terminal
 
 /** Of this version, sealed to nobody else. */
 export const claimOf = ({ name, version }: Pick<Wanted, 'name' | 'version'>, { publicJwk }: Recipient): Draft => ({
-  metadata: { generateName: `${name.slice(0, LONGEST_PREFIX)}-` },
+  // no name has a dash right behind a dot
+  metadata: { generateName: `${name.slice(0, LONGEST_PREFIX - 1).replace(/[-.]+$/, '')}-` },
   spec: { apiKey: name, version, publicJwk },
 })
 
@@ -64,8 +65,8 @@ async function asked(
   }
 }
 
-/** The API server adds five characters, and a name ends at 253. */
-const LONGEST_PREFIX = 200
+/** The API server cuts off what is longer, and adds five characters. */
+const LONGEST_PREFIX = 58
 const FIRST_PAUSE_MS = 50
 const LONGEST_PAUSE_MS = 500
 

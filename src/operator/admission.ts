@@ -23,9 +23,8 @@ import {
   certificateStore,
   OPERATOR_SECRET_TYPE,
   STAMP_KEY_SECRET,
-  sharedStampKeys,
-  stampKeysAfter,
 } from '../webhook/certificate-secret.ts'
+import { keepKeys } from '../webhook/kept-keys.ts'
 import type { Reviews } from '../webhook/reviews.ts'
 import { admissionListener } from '../webhook/serve.ts'
 import { makeServing } from '../webhook/serving.ts'
@@ -109,20 +108,18 @@ export function openAdmission(parts: AdmissionParts): Admission {
   }
   const secret = (name: string) =>
     ownSecret(client, { namespace: parts.operatorNamespace, name, type: OPERATOR_SECRET_TYPE })
-  const stampKeySecret = secret(STAMP_KEY_SECRET)
   const known = Promise.withResolvers<void>()
-  let keys: StampKeys | undefined
   let served: Served | undefined
   let listening: Listening | undefined
   let draining = false
   let looking: Promise<void> | undefined
 
-  const making = { random: parts.random, keepsKeys: () => keepsKeys(client, parts.namespace) }
-
-  const stampKeys = (): StampKeys => {
-    if (keys === undefined) throw new Trouble('stamp_key_not_known', 'retry')
-    return keys
-  }
+  const kept = keepKeys({
+    ...{ secret: secret(STAMP_KEY_SECRET), random: parts.random, steadyMs: parts.steadyMs },
+    keepsKeys: () => keepsKeys(client, parts.namespace),
+    mayWrite: isLeading,
+    onKeys: () => parts.onKeys?.(),
+  })
 
   const serve = (): Promise<Served> =>
     parts.certificateFolder === undefined
@@ -139,13 +136,6 @@ export function openAdmission(parts: AdmissionParts): Admission {
         })
       : Promise.resolve(fromFiles(parts.certificateFolder, parts.log))
 
-  const lookAtKeys = async (): Promise<void> => {
-    if (keys === undefined) return
-    const before = keys
-    keys = await stampKeysAfter(before, stampKeySecret, isLeading)
-    if (!sameKeys(before, keys)) parts.onKeys?.()
-  }
-
   const orNote = async (about: string, act: () => Promise<void>): Promise<void> => {
     try {
       await act()
@@ -154,10 +144,12 @@ export function openAdmission(parts: AdmissionParts): Admission {
     }
   }
 
+  const lookingAtKeys = (act: () => Promise<void>) => orNote('the key of stamps can not be looked at', act)
+
   /** Neither waits for the other, since each goes on with what it knows where it can't be read. */
   const lookOnce = async (): Promise<void> => {
     await Promise.all([
-      orNote('the key of stamps can not be looked at', lookAtKeys),
+      lookingAtKeys(kept.look),
       orNote('the certificates of the webhooks can not be looked after', async () => served?.look()),
     ])
   }
@@ -181,7 +173,8 @@ export function openAdmission(parts: AdmissionParts): Admission {
     return undefined
   }
 
-  const answer = answering(parts, stampKeys)
+  const newerKeys = () => lookingAtKeys(kept.lookForNewer)
+  const answer = answering(parts, { stampKeys: kept.keys, newerKeys })
 
   return {
     run: async (stop) => {
@@ -189,8 +182,7 @@ export function openAdmission(parts: AdmissionParts): Admission {
       // files that can't be used are for whoever starts it to mend
       const authority = parts.clientCa === undefined ? undefined : openAuthority(parts.clientCa, parts.log)
       if (parts.certificateFolder !== undefined) served = await serve()
-      keys = await insist(() => sharedStampKeys(stampKeySecret, making), stop)
-      if (keys !== undefined) known.resolve()
+      await insist(() => kept.begin().then(known.resolve), stop)
       served ??= await insist(serve, stop)
       if (stop.aborted || served === undefined) return
       listening = await listen(
@@ -212,21 +204,16 @@ export function openAdmission(parts: AdmissionParts): Admission {
     },
     missing: () => (listening === undefined ? 'the webhooks are not answered yet' : undefined),
     whenKeys: () => known.promise,
-    stampKeys,
+    stampKeys: kept.keys,
     look,
     expiresAt: () => served?.expiresAt(),
     port: () => listening?.port,
   }
 }
 
-const sameKeys = (before: StampKeys, now: StampKeys): boolean =>
-  before.length === now.length && before.every((key, i) => Buffer.compare(key, now[i] ?? NO_KEY) === 0)
-
-const NO_KEY = new Uint8Array()
-
 const NEVER = new AbortController().signal
 
-function answering(parts: AdmissionParts, stampKeys: () => StampKeys) {
+function answering(parts: AdmissionParts, keys: Pick<AdmitParts, 'stampKeys' | 'newerKeys'>) {
   const { client, steadyMs, note } = parts
   const look = makeLooks({ client, most: LOOKS_AT_ONCE })
   const now = (): AdmitParts => ({
@@ -236,7 +223,7 @@ function answering(parts: AdmissionParts, stampKeys: () => StampKeys) {
       const object = await look(API_KEYS, { namespace, name }, gone)
       return object && observedKey(object).declared.apiKey
     },
-    stampKeys,
+    ...keys,
     isNamedGroup: parts.isNamedGroup(),
     grantsAnything: parts.grantsAnything,
     now: parts.nowMs,

@@ -3,6 +3,7 @@ import { createServer, type RequestListener, Server, type ServerOptions } from '
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Server as AnyServer } from 'node:net'
 import { Trouble } from '../core/trouble.ts'
+import { boundConnections } from './connection-room.ts'
 import { LeanMessage } from './lean-message.ts'
 import type { ServerTls } from './tls.ts'
 import { takeWaiting } from './waiting-connections.ts'
@@ -16,7 +17,7 @@ export type Listening = {
 export type ListenAt = {
   readonly host: string
   readonly port: number
-  /** Connections at once: more are closed as they come. Not bounded unless told. */
+  /** Connections at once: who comes then takes the place of one that does nothing. Not bounded unless told. */
   readonly most?: number
 }
 
@@ -38,20 +39,24 @@ const OPTIONS: ServerOptions<typeof LeanMessage> = {
 }
 
 const HANDSHAKE_MS = 10_000
+/** Where connections are few. */
+const SHORT_HANDSHAKE_MS = 3000
 
 /** Starts a server; a port that is taken is a Trouble that names it. */
 export async function listen(handler: RequestListener, at: ListenAt, tls?: ServerTls): Promise<Listening> {
   let stopping = false
-  const server = serverOf((request, response) => {
+  const answer: RequestListener = (request, response) => {
     // whoever keeps its connection learns with its next answer that it is to be the last
     if (stopping) response.shouldKeepAlive = false
     handler(request, response)
-  }, tls)
+  }
+  const handshakeTimeout = at.most === undefined ? HANDSHAKE_MS : SHORT_HANDSHAKE_MS
+  const server = tls === undefined ? createServer(OPTIONS, answer) : tlsServer(answer, tls, handshakeTimeout)
   // node drops what is above its default count without a word; the size is what bounds us
   server.maxHeadersCount = 0
   // close() would cut idle connections at once, and with them requests that are on their way
   server.closeIdleConnections = () => undefined
-  if (at.most !== undefined) server.maxConnections = at.most
+  if (at.most !== undefined) boundConnections(server, at.most, tls !== undefined)
   await bind(server, at)
   return {
     port: (server.address() as AddressInfo).port,
@@ -64,9 +69,8 @@ export async function listen(handler: RequestListener, at: ListenAt, tls?: Serve
   }
 }
 
-function serverOf(handler: RequestListener<typeof LeanMessage>, tls: ServerTls | undefined): Server {
-  if (tls === undefined) return createServer(OPTIONS, handler)
-  const server = createTlsServer({ ...OPTIONS, ...tls.options(), handshakeTimeout: HANDSHAKE_MS }, handler)
+function tlsServer(handler: RequestListener<typeof LeanMessage>, tls: ServerTls, handshakeTimeout: number): Server {
+  const server = createTlsServer({ ...OPTIONS, ...tls.options(), handshakeTimeout }, handler)
   tls.onChange((options) => server.setSecureContext(options))
   return server
 }

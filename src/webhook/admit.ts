@@ -8,7 +8,7 @@ import type { ApiKeyClaim } from '../resources/api-key-claim.ts'
 import { type Manifest, parseManifest, refusedAtCreation, refusedChanges } from '../resources/manifest.ts'
 import { type FieldProblem, invalid, problemAt } from '../resources/problem.ts'
 import type { AdmissionRequest, Answer } from './admission-request.ts'
-import { type Asker, askerOf, isStamped } from './asker.ts'
+import { type Asker, askerOf, isStamped, UNKNOWN_KEY } from './asker.ts'
 import { type Beside, misfits, newHosts } from './beside.ts'
 import { type Lacking, refusalOf } from './refusal.ts'
 import type { Asking, Reviews } from './reviews.ts'
@@ -25,6 +25,8 @@ export type AdmitParts = {
   /** As it is now: an absent one is looked for at the API server. */
   readonly apiKey: (namespace: string, name: string, gone: AbortSignal | undefined) => Promise<ApiKey | undefined>
   readonly stampKeys: () => StampKeys
+  /** Looks for keys that another replica may have read before this one; now and then only, however often it is called. */
+  readonly newerKeys: () => Promise<void>
   /** Whether a binding names the group; undefined: that isn't known yet. */
   readonly isNamedGroup: ((group: string) => boolean) | undefined
   /** Whether any role gives this person anything to grant; only for the words of a refusal. */
@@ -61,7 +63,7 @@ export async function admit(request: AdmissionRequest, parts: AdmitParts): Promi
   // what can't be read counts as nothing: then everything must be granted
   const before = read?.ok === true ? read.manifest : undefined
   const now = parts.now()
-  const asker = askerOf(request, parts)
+  const asker = await provenAsker(request, parts)
   const problems = [
     ...(request.operation === 'CREATE' ? refusedAtCreation(after.manifest, now) : []),
     ...(before === undefined ? [] : refusedChanges(before, after.manifest, now)),
@@ -71,6 +73,16 @@ export async function admit(request: AdmissionRequest, parts: AdmitParts): Promi
   const grants = await granting({ before, after: after.manifest, asker }, parts)
   const found = { problems: [...problems, ...grants.problems], lacking: grants.lacking }
   return found.problems.length === 0 && found.lacking === undefined ? { allowed: true } : refused(request, found)
+}
+
+async function provenAsker(request: AdmissionRequest, parts: AdmitParts): Promise<Asker> {
+  try {
+    return askerOf(request, parts)
+  } catch (error) {
+    if (!(error instanceof Trouble && error.code === UNKNOWN_KEY)) throw error
+    await parts.newerKeys()
+    return askerOf(request, parts)
+  }
 }
 
 const above = async (after: Manifest, { beside, gone }: AdmitParts): Promise<readonly Place[]> =>

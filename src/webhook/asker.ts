@@ -1,9 +1,10 @@
 /** PURE: whose rights a write needs. For what is new those of whoever its stamp names, since that is whom it goes by for life. */
 import { lasting, type Person } from '../core/person.ts'
+import { Trouble } from '../core/trouble.ts'
 import { type FieldProblem, forbidden, problemAt } from '../resources/problem.ts'
 import { sameJson } from '../resources/same-json.ts'
 import type { AdmissionRequest } from './admission-request.ts'
-import type { StampedKind, StampKeys } from './stamp.ts'
+import { FOREIGN_KEY, type StampedKind, type StampKeys } from './stamp.ts'
 import { stampOf } from './stamped-object.ts'
 
 export type Asker = {
@@ -22,12 +23,17 @@ export type AskerParts = {
 
 export const isStamped = (kind: string): kind is StampedKind => kind === 'ApiKey' || kind === 'ApiKeyClaim'
 
+/** The code of the trouble with a stamp by a key that isn't known here; it may be once the keys are read again. */
+export const UNKNOWN_KEY = 'stamp_key_unknown'
+
 /** Another webhook may have been at the stamp, and the clocks of API server and operator may differ: better said now than by a dead key. */
 export function askerOf(request: AdmissionRequest, { stampKeys, isNamedGroup }: AskerParts): Asker {
   const { kind, operation, object } = request
   const asking = { person: lasting(request.person, isNamedGroup), problems: [], unstamped: [] }
   if (operation !== 'CREATE' || !isStamped(kind)) return asking
   const found = stampOf(kind, object, stampKeys())
+  // whoever stamped it, or this replica, has not read the keys since they were exchanged
+  if (!found.ok && found.problem === FOREIGN_KEY) throw new Trouble(UNKNOWN_KEY, 'retry')
   const wrong = (problem: string): Asker => ({
     ...asking,
     problems: [problemAt(['metadata', 'annotations'], forbidden(problem))],

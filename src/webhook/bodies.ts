@@ -14,14 +14,16 @@ export type Bounds = {
   readonly bytes: number
   /** In one body: what is small in bytes may be long to look through. Commas in texts count too. */
   readonly values: number
-  /** Of all under way. */
+  /** Of all under way; above it the largest that has not come whole is refused. */
   readonly bytesOfAll: number
+  /** Above it the oldest that has not come whole is refused. */
   readonly requests: number
 }
 
-export type Body =
-  | { readonly kind: 'json'; readonly value: unknown }
-  | { readonly kind: 'notJson' | 'tooLarge' | 'tooMuch' }
+export type Body = { readonly kind: 'json'; readonly value: unknown } | { readonly kind: 'notJson' | Refused }
+
+/** The one for itself, the other beside what else is under way. */
+type Refused = 'tooLarge' | 'tooMuch'
 
 export type Bodies = {
   /** Rejects where the caller went away, or takes too long. `act` is done with the body once it resolves. */
@@ -33,23 +35,62 @@ const MIB = 1024 * 1024
 /** Bytes: two objects of what etcd takes (1.5 MiB), and what lies around them. Values: many times those of the largest object that we take. */
 export const BOUNDS: Bounds = { bytes: 4 * MIB, values: 100_000, bytesOfAll: 8 * MIB, requests: 256 }
 
+/** What a request holds until it is answered. */
+type Held = {
+  bytes: number
+  /** Frees it for others before it has come whole. */
+  giveUp: () => void
+}
+
 export function makeBodies({ withinMs, pause, bounds = BOUNDS }: BodiesParts): Bodies {
   let requests = 0
   let bytesOfAll = 0
+  /** Not whole yet, the oldest first. Who holds much, or holds it long, makes room: small bodies come at once. */
+  const coming = new Set<Held>()
 
-  const read = async (request: IncomingMessage, take: (bytes: number) => void): Promise<Body> => {
-    if (requests > bounds.requests) return { kind: 'tooMuch' }
-    const chunks: Buffer[] = []
-    let bytes = 0
-    for await (const chunk of request as AsyncIterable<Buffer>) {
-      take(chunk.length)
-      bytes += chunk.length
-      if (bytes > bounds.bytes) return { kind: 'tooLarge' }
-      if (bytesOfAll > bounds.bytesOfAll) return { kind: 'tooMuch' }
-      chunks.push(chunk)
+  const makeRoomForBytes = (): void => {
+    while (bytesOfAll > bounds.bytesOfAll) {
+      const most = largest(coming)
+      if (most === undefined) return
+      most.giveUp()
     }
-    const body = Buffer.concat(chunks)
-    return valuesIn(body) > bounds.values ? { kind: 'tooLarge' } : parsed(body)
+  }
+
+  const read = (request: IncomingMessage, held: Held): Promise<Buffer | Refused> =>
+    new Promise((resolve, reject) => {
+      const chunks: Buffer[] = []
+      const end = (as: Buffer | Refused): void => {
+        coming.delete(held)
+        request.off('data', take).pause()
+        resolve(as)
+      }
+      const take = (chunk: Buffer): void => {
+        held.bytes += chunk.length
+        bytesOfAll += chunk.length
+        chunks.push(chunk)
+        if (held.bytes > bounds.bytes) end('tooLarge')
+        else makeRoomForBytes()
+      }
+      held.giveUp = () => {
+        bytesOfAll -= held.bytes
+        held.bytes = 0
+        chunks.length = 0
+        end('tooMuch')
+      }
+      coming.add(held)
+      request.on('data', take).once('end', () => end(Buffer.concat(chunks)))
+      request.once('error', reject).once('close', () => reject(new Error('the caller went away')))
+    })
+
+  const bodyOf = async (request: IncomingMessage, held: Held): Promise<Body> => {
+    if (requests > bounds.requests) {
+      const [oldest] = coming
+      if (oldest === undefined) return { kind: 'tooMuch' }
+      oldest.giveUp()
+    }
+    const come = await read(request, held)
+    if (typeof come === 'string') return { kind: come }
+    return valuesIn(come) > bounds.values ? { kind: 'tooLarge' } : parsed(come)
   }
 
   const hurry = async (request: IncomingMessage, come: AbortSignal): Promise<void> => {
@@ -60,23 +101,27 @@ export function makeBodies({ withinMs, pause, bounds = BOUNDS }: BodiesParts): B
   return {
     taking: async (request, act) => {
       const come = new AbortController()
-      let taken = 0
+      const held: Held = { bytes: 0, giveUp: () => undefined }
       requests += 1
       try {
         void hurry(request, come.signal)
-        const body = await read(request, (bytes) => {
-          taken += bytes
-          bytesOfAll += bytes
-        })
+        const body = await bodyOf(request, held)
         come.abort()
         await act(body)
       } finally {
         come.abort()
+        coming.delete(held)
         requests -= 1
-        bytesOfAll -= taken
+        bytesOfAll -= held.bytes
       }
     },
   }
+}
+
+function largest(coming: Iterable<Held>): Held | undefined {
+  let most: Held | undefined
+  for (const held of coming) if (most === undefined || held.bytes > most.bytes) most = held
+  return most
 }
 
 const [COMMA, LIST, MAPPING] = [0x2c, 0x5b, 0x7b]

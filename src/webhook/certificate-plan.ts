@@ -35,6 +35,8 @@ export const BACKDATED_MS = 5 * MINUTE_MS
 const ANNOUNCED_MS = 10 * MINUTE_MS
 /** How long a CA is still trusted once it signs no more: every replica serves the new certificate by then. */
 const FORGOTTEN_AFTER_MS = DAY_MS
+/** How far the clocks of replicas may differ, beyond the back-dating, until one replaces another's CA as made by a clock that ran ahead. */
+const TOLERATED_MS = 5 * MINUTE_MS
 
 /** undefined: all is well. */
 export function certificateStep(
@@ -46,13 +48,18 @@ export function certificateStep(
   const [authority, serving] = [validity(material.authority.cert), validity(material.serving.cert)]
   const next = material.next === undefined ? undefined : validity(material.next.cert)
   if (authority === undefined || serving === undefined || authority.to <= now) return 'start'
+  if (isEarly(material, now)) return 'start'
   if (material.next !== undefined && (next === undefined || next.to <= now)) return 'start'
   if (mayPromote(material, now)) return 'promote'
   if (next === undefined && isDue(authority, now)) return 'announce'
-  if (isDue(serving, now) || !fits(material, names)) return 'renew'
+  if (serving.from > now || isDue(serving, now) || !fits(material, names)) return 'renew'
   const isOver = material.previous !== undefined && now >= serving.from + BACKDATED_MS + FORGOTTEN_AFTER_MS
   return isOver ? 'forget' : undefined
 }
+
+/** Whether its CA was made by a clock that ran ahead, or this one is behind. */
+export const isEarly = ({ authority }: Material, now: number): boolean =>
+  (validity(authority.cert)?.from ?? 0) > now + TOLERATED_MS
 
 const mayPromote = ({ next, announcedAt }: Material, now: number): boolean =>
   next !== undefined && announcedAt !== undefined && now >= announcedAt + ANNOUNCED_MS

@@ -20,6 +20,7 @@ import {
   BACKDATED_MS,
   type CertificateStep,
   certificateStep,
+  isEarly,
   isSound,
   type Material,
   type Pair,
@@ -78,7 +79,8 @@ export async function keepAnnounced({ store, now }: CertificateParts, told: Mate
 function leftAlone({ material, served, names, now }: Ground): Material | undefined {
   // what somebody spoilt is mended by whoever leads, and is served by nobody until then
   if (material !== undefined && isSound(material, names, now)) return material
-  return served ?? (certificateStep(material, names, now) === 'start' ? undefined : material)
+  if (served !== undefined || material === undefined) return served
+  return certificateStep(material, names, now) === 'start' && !isEarly(material, now) ? undefined : material
 }
 
 type Ground = {

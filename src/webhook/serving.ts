@@ -20,6 +20,11 @@ export type Serving = {
 export async function makeServing(parts: ServingParts): Promise<Serving> {
   let material = await currentCertificates(parts)
   const appliers: ((options: TlsOptions) => void)[] = []
+  const show = (now: Material): void => {
+    const isOther = now.serving.cert !== material.serving.cert
+    material = now
+    if (isOther) for (const apply of appliers) apply(optionsOf(now))
+  }
   return {
     tls: {
       options: () => optionsOf(material),
@@ -28,16 +33,19 @@ export async function makeServing(parts: ServingParts): Promise<Serving> {
     expiresAt: () => validity(material.serving.cert)?.to ?? 0,
     look: async () => {
       const now = await currentCertificates({ ...parts, served: () => material })
-      // callers learn of a CA before anything is served that it signed
+      // renewed all the same where callers can't be told of anything, for as long as they know who signs
+      if (isTrusted(now.authority.cert, material)) show(now)
+      // otherwise they learn of a CA before anything is served that it signed
       const isTold = await parts.applyBundle(bundleOf(now))
-      if (now.serving.cert !== material.serving.cert) {
-        material = now
-        for (const apply of appliers) apply(optionsOf(now))
-      }
+      show(now)
       if (isTold) await keepAnnounced(parts, now)
     },
   }
 }
+
+/** Whether callers were told of this CA before. */
+const isTrusted = (cert: string, { authority, next, announcedAt }: Material): boolean =>
+  cert === authority.cert || (announcedAt !== undefined && cert === next?.cert)
 
 /**
  * A caller needs no certificate unless somebody says whose (`--webhook-client-ca`). One that is not the API server learns who may

@@ -106,9 +106,15 @@ export function verifyStamp(shown: Shown, place: Place, keys: StampKeys): Parsed
 const mac = (body: string, key: Uint8Array): Buffer =>
   createHmac('sha256', key).update(`keyward stamp v1\n${body}`).digest()
 
-/** The API server adds five characters. */
-const isNamed = (name: string, stamped: string, generateName: string): boolean =>
-  stamped === '' ? name.startsWith(generateName) && name.length === generateName.length + 5 : name === stamped
+/** What the API server adds to a `generateName`, after it has cut it so that all of it is no longer than a DNS label. */
+const DRAWN = 5
+const LONGEST_GENERATED = 63
+
+function isNamed(name: string, stamped: string, generateName: string): boolean {
+  if (stamped !== '') return name === stamped
+  const isMadeOf = (prefix: string) => name.startsWith(prefix) && name.length === prefix.length + DRAWN
+  return isMadeOf(generateName) || isMadeOf(generateName.slice(0, LONGEST_GENERATED - DRAWN))
+}
 
 /** JSON with sorted names, since the order of fields means nothing; absent and undefined are the same. */
 function canonical(value: unknown): string {

@@ -108,6 +108,19 @@ describe('whoever creates a key', () => {
     expect(annotations?.['keyward.dev/creator-stamp']).toMatch(/^v1\./)
   })
 
+  test.each([58, 70, 253])(
+    'is stamped into one with a name of %s characters, and so is who claims it',
+    async (length) => {
+      const name = `${'n'.repeat(length - 1)}x`
+      expect((await create(aKey(name), ANA)).stderr).toBe('')
+      for (const object of [aClaim(name), aKey('', {}, { name: undefined, generateName: `${name}-`.slice(0, 253) })]) {
+        const { stdout, stderr } = await create(object, ANA)
+        expect(stderr).toBe('')
+        expect(readBack(stdout).metadata.name).toMatch(/^n{57}[nx][a-z0-9]{5}$/)
+      }
+    },
+  )
+
   test('is told everything that they may not grant, and the rule that would allow it', async () => {
     const { stderr, status } = await create(
       aKey('much', { permissions: ['customer:read', 'license:manage', 'a:b'] }),

@@ -30,7 +30,11 @@ type World = {
   readonly toGroup?: string
   /** Groups that a binding names. */
   readonly bound?: readonly string[]
+  /** Of what the keys of stamps are made, as this replica has read them, and as they are. */
+  readonly stampKeys?: { readonly read: readonly [string, ...string[]]; readonly there: readonly [string, ...string[]] }
 }
+
+const keyOf = (seed: string) => createHash('sha256').update(seed).digest()
 
 /** `granted`: `permission@place`, `permission@*`, `serve@host`. */
 function parts({ keys = [], beside = [], now = NOON, hasSomething = true, ...world }: World): AdmitParts {
@@ -44,6 +48,7 @@ function parts({ keys = [], beside = [], now = NOON, hasSomething = true, ...wor
     if (place === undefined) return []
     return [...(place.parent === undefined ? [] : lineage(place.parent)), place]
   }
+  let { read, there } = world.stampKeys ?? { read: ['key'], there: ['key'] }
   return {
     reviews: {
       missing: async (person, { accessNamespace, permissions }) => {
@@ -70,7 +75,13 @@ function parts({ keys = [], beside = [], now = NOON, hasSomething = true, ...wor
         .map(parsed)
         .find((one): one is ApiKey => one.kind === 'ApiKey' && one.name === name && one.namespace === namespace)
     },
-    stampKeys: () => [createHash('sha256').update('key').digest()],
+    stampKeys: () => {
+      const [first, ...others] = read
+      return [keyOf(first), ...others.map(keyOf)]
+    },
+    newerKeys: async () => {
+      read = there
+    },
     isNamedGroup: bound && ((group) => bound.includes(group)),
     grantsAnything: () => hasSomething,
     now: () => now,
@@ -177,6 +188,20 @@ describe('a key', () => {
   test('that came with the token of one pod is that of its ServiceAccount all the same', async () => {
     const userInfo = { ...ANA, extra: { 'authentication.kubernetes.io/pod-name': ['a-1'] } }
     expect(await said(request(stamped(aKey()), { userInfo }), { granted: ALL })).toBe('allowed')
+  })
+})
+
+describe('a stamp by a key that this replica has not read yet', () => {
+  const made = request(stamped(aKey(), { stampKeys: { read: ['new', 'key'], there: ['new', 'key'] } }))
+
+  test('is believed once it is read', async () => {
+    const world: World = { granted: ALL, stampKeys: { read: ['key'], there: ['new', 'key'] } }
+    expect(await said(made, world)).toBe('allowed')
+  })
+
+  test('and that is not to be found is worth another try', async () => {
+    const world: World = { granted: ALL, stampKeys: { read: ['key'], there: ['key'] } }
+    await expect(said(made, world)).rejects.toMatchObject({ code: 'stamp_key_unknown', fate: 'retry' })
   })
 })
 

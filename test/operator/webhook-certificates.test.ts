@@ -147,6 +147,51 @@ describe('as time goes by', () => {
   })
 })
 
+describe('what a clock made that ran ahead', () => {
+  const ahead = async (ms: number) => {
+    const { current, told, clock, secret } = aReplica()
+    const first = await current()
+    clock.now = NOON + ms
+    await told()
+    await current()
+    clock.now = NOON
+    const material = await current()
+    const validFrom = (cert: string) => new X509Certificate(cert).validFromDate.getTime()
+    return { first, material, from: [material.authority, material.serving].map(({ cert }) => validFrom(cert)), secret }
+  }
+
+  test('is replaced once the clock is right again: a certificate of the same CA', async () => {
+    const { first, material, from } = await ahead(25 * DAY)
+    expect(material.authority).toEqual(first.authority)
+    expect(from).toEqual([NOON - 300_000, NOON - 300_000])
+    expect(signer(material)).toBe(true)
+  })
+
+  test('is replaced once the clock is right again: a CA', async () => {
+    const { material, from } = await ahead(400 * DAY)
+    expect(from).toEqual([NOON - 300_000, NOON - 300_000])
+    expect(signer(material)).toBe(true)
+  })
+
+  test.each<[number, string | undefined]>([
+    [5, undefined],
+    [10, 'renew'],
+    [11, 'start'],
+  ])('by %s minutes leads to %s', async (minutes, step) => {
+    const material = await aReplica().current()
+    expect(certificateStep(material, NAMES, NOON - minutes * 60_000)).toBe(step)
+  })
+
+  test('is left to whoever leads, also by a replica that has nothing to serve yet', async () => {
+    const secret = fakeSecret()
+    const made = await aReplica(secret).current()
+    const behind = aReplica(secret, false)
+    behind.clock.now = NOON - HOUR
+    expect((await behind.current()).serving).toEqual(made.serving)
+    expect(secret.state.revision).toBe(1)
+  })
+})
+
 describe('a Secret that was taken away or spoilt', () => {
   test('is made anew by whoever leads, and callers go on trusting what others still serve', async () => {
     const before = await aReplica().current()
@@ -233,14 +278,43 @@ describe('while it is served', () => {
     }
     expect(said).toEqual([
       'bundle of 1',
-      'bundle of 2',
+      // one that the known CA signed need not wait
       'certificate, TLSv1.3',
+      'bundle of 2',
       'trouble',
       'bundle of 2',
       'certificate, TLSv1.3',
       'bundle of 2',
     ])
     expect(serving.expiresAt()).toBeGreaterThan(clock.now)
+  })
+
+  test('a certificate whose signer callers know is exchanged in time, though nothing can be told to them any more', async () => {
+    const { clock, store, current } = aReplica()
+    const first = await current()
+    const state = { fails: false }
+    const serving = await makeServing({
+      ...{ store, names: NAMES, now: () => clock.now, mayRenew: () => true },
+      applyBundle: async () => {
+        if (state.fails) throw new Error('may not write webhook configurations')
+        return true
+      },
+    })
+    let expiresSoonest = Number.POSITIVE_INFINITY
+    const look = () => serving.look().catch(() => undefined)
+    for (let day = 1; day <= 250; day++) {
+      clock.now += DAY
+      // told of the CA that comes next, and then of nothing more
+      state.fails = day !== 244
+      await look()
+      state.fails = true
+      await look()
+      expiresSoonest = Math.min(expiresSoonest, serving.expiresAt() - clock.now)
+    }
+    expect(expiresSoonest).toBeGreaterThan(9 * DAY)
+    const now = await current()
+    expect(now.authority, 'the next CA signs by now').not.toEqual(first.authority)
+    expect(serving.tls.options().cert.toString()).toBe(now.serving.cert)
   })
 
   test.each([

@@ -1,5 +1,6 @@
 /** The webhooks' HTTP face: what is no AdmissionReview gets no yes, and what fails gets none either. */
 
+import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -7,6 +8,7 @@ import { Trouble } from '../../src/core/trouble.ts'
 import { pause } from '../../src/runtime/pause.ts'
 import type { AdmissionRequest, Answer } from '../../src/webhook/admission-request.ts'
 import { admissionListener } from '../../src/webhook/serve.ts'
+import { until } from '../support/until.ts'
 
 const REVIEW = {
   apiVersion: 'admission.k8s.io/v1',
@@ -154,6 +156,45 @@ describe('reviews that come at once', () => {
     const large = { ...REVIEW, request: { ...REVIEW.request, object: { spec: 'x'.repeat(800_000) } } }
     expect(await statuses([large, large])).toEqual([200, 503])
     expect((await send(large, { to: patient })).status).toBe(200)
+  })
+
+  /** Of which no end comes. */
+  const stalled = async (bytes: number) => {
+    const socket = connect((patient.address() as AddressInfo).port, '127.0.0.1')
+    const holder = { said: '', end: () => socket.destroy() }
+    socket.on('error', () => {})
+    socket.on('data', (data) => {
+      holder.said ||= String(data).split('\r\n')[0] ?? ''
+    })
+    const seen = once(patient, 'request')
+    socket.write(`POST /validate HTTP/1.1\r\nHost: a\r\nContent-Length: ${bytes + 1}\r\n\r\n`)
+    await seen
+    socket.write(Buffer.alloc(bytes, ' '))
+    return holder
+  }
+  const answeredUntil = async (review: object, told: () => boolean) => {
+    state.act = () => ({ allowed: true })
+    await until('one is told', async () => {
+      expect((await send(review, { to: patient })).status).toBe(200)
+      return told()
+    })
+    // and they are not kept out by those who are left either
+    for (let i = 0; i < 5; i++) expect((await send(review, { to: patient })).status).toBe(200)
+  }
+
+  test('make room where they hold much and come no further: the largest is refused, not the small one', async () => {
+    const holders = [await stalled(499_999), await stalled(999_000)]
+    const small = { ...REVIEW, request: { ...REVIEW.request, object: { spec: 'x'.repeat(5000) } } }
+    await answeredUntil(small, () => holders[1]?.said !== '')
+    expect(holders.map(({ said }) => said)).toEqual(['', 'HTTP/1.1 503 Service Unavailable'])
+    for (const { end } of holders) end()
+  })
+
+  test('make room where they are many and come no further: the oldest is refused', async () => {
+    const holders = [await stalled(1), await stalled(1), await stalled(1)]
+    await answeredUntil(REVIEW, () => holders[0]?.said !== '')
+    expect(holders.map(({ said }) => said)).toEqual(['HTTP/1.1 503 Service Unavailable', '', ''])
+    for (const { end } of holders) end()
   })
 
   test('have to come whole in the time of an answer', async () => {

@@ -82,6 +82,16 @@ describe('a stamp', () => {
     )
   })
 
+  test.each([57, 58, 59, 70, 253])('is still good where the API server cut a prefix of %s characters', (length) => {
+    const generateName = 'm'.repeat(length)
+    const object = stamped(anObject({ metadata: { name: undefined, generateName } }))
+    const named = (name: string) => problemOf(on(object, anObject({ metadata: { name } })))
+    const kept = 'm'.repeat(Math.min(length, 58))
+    expect(named(`${kept}x7k2p`)).toBe('none')
+    for (const other of [`${kept}x7k2`, `${kept}x7k2px`, `${kept.slice(1)}x7k2p`, `x${kept.slice(1)}x7k2p`])
+      expect(named(other)).toBe('its stamp was made for another object')
+  })
+
   test.each<[string, Wish, string]>([
     ['of another name', { metadata: { name: 'other' } }, 'its stamp was made for another object'],
     ['of another Kubernetes namespace', { metadata: { namespace: 'team-b' } }, 'its stamp was made for another object'],
