@@ -5,6 +5,7 @@ import { delimiter, dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { digestOf, parseCredential } from '../../src/core/credential.ts'
+import { claim } from '../support/claimant.ts'
 import { type Cluster, startCluster } from '../support/cluster.ts'
 import { applyKey, getKey, keptOf, untilReady } from '../support/cluster-keys.ts'
 import { kubeParts } from '../support/control-plane.ts'
@@ -339,6 +340,26 @@ describe('the life of a key', () => {
     expect(second.err).toContain('the claim was denied (AlreadyClaimed): version 1 was claimed before')
     expect(second.err).toContain('keyward regenerate by-hand -n default\n')
     expect(await claims()).toEqual([])
+  })
+
+  test('a key whose name is longer than what the API server keeps of a prefix is claimed like any other', async () => {
+    const name = 'n'.repeat(70)
+    const mine = await keyward('create', name, ...NEW)
+    expect([mine.code, (await keptOf(cluster, name))[0]?.current?.digest]).toEqual([0, digestIn(shownIn(mine.out).key)])
+    await applyKey(cluster, 'm'.repeat(58))
+    const path = '/apis/keyward.dev/v1alpha1/namespaces/default/apikeys'
+    const { spec } = await applyKey(cluster, 'm'.repeat(70))
+    const made = await cluster.request('POST', path, {
+      ...{ apiVersion: 'keyward.dev/v1alpha1', kind: 'ApiKey', spec },
+      metadata: { generateName: `${'o'.repeat(70)}-` },
+    })
+    const { name: drawn } = (made.body as { metadata: { name: string } }).metadata
+    for (const apiKey of ['m'.repeat(58), 'm'.repeat(70), drawn]) {
+      // named after the whole key, as people do by hand
+      const theirs = await claim(cluster, { apiKey })
+      expect(await theirs.outcome()).toBe('Delivered')
+      await theirs.acknowledge()
+    }
   })
 
   test('regenerate gives another secret of the same ID, and the overlap is what was asked for', async () => {

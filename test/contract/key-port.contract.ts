@@ -157,9 +157,10 @@ export const keyPortContract = (name: string, fresh: () => Promise<Home>) =>
       const { held } = await home.port().observe(REF)
       await first
       if (held?.kind !== 'read') throw new Error('nothing is kept')
-      // either it saw what came, or it may not write
-      const late = refusal(home.port().writeSecret(aSecret({ current: aVersion(1, '2') }), held.revision))
-      expect(await late).toBe(held.secret.current === undefined ? 'taken_over' : 'done')
+      const late = await refusal(home.port().writeSecret(aSecret({ current: aVersion(1, '2') }), held.revision))
+      // who saw what came may write over it, or has to look again where it came before its writer was answered
+      const isFine = held.secret.current === undefined ? ['taken_over'] : ['done', 'taken_over']
+      expect(isFine).toContain(late)
     })
 
     test('a hand-over stores, delivers and confirms; each stage outlives a kill', async () => {

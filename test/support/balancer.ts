@@ -27,17 +27,18 @@ const ANSWERED_WITHIN_MS = 1000
 export async function startBalancer(): Promise<Balancer> {
   const port = await freePort()
   const open = new Set<Socket>()
-  const known = new Map<Backend, boolean>()
-  const asking = new Set<Backend>()
+  /** By port: who was ready is, also where the others change. */
+  const known = new Map<number, boolean>()
+  const asking = new Set<number>()
   let backends: readonly Backend[] = []
   let turn = 0
 
-  const ready = () => backends.filter((backend) => known.get(backend) === true)
+  const ready = () => backends.filter((backend) => known.get(backend.port) === true)
   const look = async (backend: Backend): Promise<void> => {
-    if (asking.has(backend)) return
-    asking.add(backend)
-    known.set(backend, await isReady(backend))
-    asking.delete(backend)
+    if (asking.has(backend.port)) return
+    asking.add(backend.port)
+    known.set(backend.port, await isReady(backend))
+    asking.delete(backend.port)
   }
   const looking = setInterval(() => {
     for (const backend of backends) void look(backend)
@@ -68,6 +69,7 @@ export async function startBalancer(): Promise<Balancer> {
     port,
     use: (wanted) => {
       backends = wanted
+      for (const port of known.keys()) if (!wanted.some((backend) => backend.port === port)) known.delete(port)
     },
     ready: () => ready().map((backend) => backend.port),
   }
