@@ -47,7 +47,7 @@ export default defineConfig({
         test: {
           name: 'cluster',
           include: ['test/cluster/**/*.test.ts'],
-          exclude: process.env.KEYWARD_TEST_KIND === undefined ? [] : WITH_THEIR_OWN_API_SERVER,
+          exclude: process.env.TEST_KIND_CONFIG === undefined ? [] : WITH_THEIR_OWN_API_SERVER,
           // each file has an API server of its own: two at once would time each other out on two cores
           fileParallelism: false,
           testTimeout: 120_000,

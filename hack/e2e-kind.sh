@@ -16,4 +16,4 @@ trap 'kind delete cluster --name "$name" >&2; rm -f "$config"' EXIT
 kind create cluster --name "$name" --kubeconfig "$config" --wait 120s >&2
 # the tests answer the webhooks, and the API server reaches them where Docker's network ends
 host=$(docker network inspect kind -f '{{range .IPAM.Config}}{{.Gateway}} {{end}}' | tr ' ' '\n' | grep -m1 -F .)
-KEYWARD_TEST_KIND=$config KEYWARD_TEST_HOST=$host bash hack/test.sh cluster
+TEST_KIND_CONFIG=$config TEST_KIND_HOST=$host bash hack/test.sh cluster

@@ -4,7 +4,7 @@ import type { Reporter } from 'vitest/node'
 
 export default class OutsideErrors implements Reporter {
   onTestRunEnd(_modules: unknown, errors: readonly unknown[]): void {
-    const file = process.env.KEYWARD_OUTSIDE_ERRORS
+    const file = process.env.OUTSIDE_ERRORS
     if (file !== undefined) writeFileSync(file, String(errors.length))
   }
 }

@@ -24,7 +24,7 @@ esac
 # run_tests REPORT PROJECT [FILE ...]
 run_tests() {
   # what fails outside of any test is counted beside the report
-  export KEYWARD_OUTSIDE_ERRORS=$reports/$1.outside
+  export OUTSIDE_ERRORS=$reports/$1.outside
   local report=$1 project=$2
   shift 2
   npm run --silent vitest -- run --project "$project" --reporter=default --reporter=json --outputFile.json="$reports/$report.json" \

@@ -22,6 +22,12 @@ const PREFIX = 'KEYWARD_'
 /** Variables that say how to run and are no option of one command. */
 const OF_ALL = new Set(['KEYWARD_CONFIG', 'KEYWARD_CACHE'])
 
+/**
+ * What the kubelet sets in every pod for a Service `keyward` or `keyward-…` of its namespace (`enableServiceLinks`): nobody
+ * wrote it, so it is neither a setting nor a mistyped one.
+ */
+const SERVICE_LINK = /_SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)$|_PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?$/
+
 export const variableOf = (option: string): string =>
   PREFIX + option.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()
 
@@ -38,7 +44,7 @@ export function loadConfig<Shape extends z.ZodRawShape>(
   const ours = Object.entries(env).filter(([name, value]) => name.startsWith(PREFIX) && value !== undefined)
   const unknown = [
     ...ours
-      .filter(([name]) => !byVariable.has(name) && !OF_ALL.has(name))
+      .filter(([name]) => !byVariable.has(name) && !OF_ALL.has(name) && !SERVICE_LINK.test(name))
       .map(([name]) => `${name}: no such variable; there are ${[...byVariable.keys()].join(', ')}`),
     ...Object.keys(file ?? {})
       .filter((option) => !options.includes(option))

@@ -50,6 +50,24 @@ test('every problem is named at once, by flag and variable, with what would be r
   ])
 })
 
+test('what Kubernetes sets in a pod for Services named keyward is no setting, and no mistyped one', () => {
+  const links = {
+    KEYWARD_SERVICE_HOST: '10.96.0.7',
+    KEYWARD_SERVICE_PORT: '9000',
+    KEYWARD_SERVICE_PORT_HTTP_CHECK: '9000',
+    KEYWARD_PORT: 'tcp://10.96.0.7:9000',
+    KEYWARD_AUTHZ_PORT_9001_TCP: 'tcp://10.96.0.8:9001',
+    KEYWARD_AUTHZ_PORT_9001_TCP_PROTO: 'tcp',
+    KEYWARD_AUTHZ_PORT_9001_TCP_PORT: '9001',
+    KEYWARD_AUTHZ_PORT_9001_TCP_ADDR: '10.96.0.8',
+    KEYWARD_REDIS_PORT: 'tcp://10.96.0.9:6379',
+  }
+  expect(load({ manifests: 'm', data: 'd' }, links)).toMatchObject({
+    ok: true,
+    config: { manifests: 'm', portOffset: 0 },
+  })
+})
+
 test('which of the replicas this one is counts from 0, and is below their number', () => {
   const authz = (flags: Record<string, unknown>, env: Record<string, string> = {}) =>
     loadConfig(AuthzConfig, { flags: { manifests: 'm', data: 'd', ...flags }, env, file: undefined })

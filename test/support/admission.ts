@@ -18,7 +18,7 @@ import { until } from './until.ts'
 import { webhooksAt } from './webhooks-at.ts'
 
 /** As which the API server calls webhooks of a test, besides their Service: where ours runs elsewhere, it says where. */
-const WEBHOOK_HOST = process.env.KEYWARD_TEST_HOST ?? '127.0.0.1'
+const WEBHOOK_HOST = process.env.TEST_KIND_HOST ?? '127.0.0.1'
 
 type Answered = Pick<Admin, 'apply' | 'request' | 'serviceAccount'> & {
   readonly podEnv: { readonly KUBERNETES_SERVICE_HOST: string; readonly KUBERNETES_SERVICE_PORT: string }

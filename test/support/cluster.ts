@@ -68,7 +68,7 @@ export type ClusterOptions = {
 }
 
 /** The kubeconfig of a cluster of kind that was made for these tests (make e2e-kind). */
-const KIND = process.env.KEYWARD_TEST_KIND
+const KIND = process.env.TEST_KIND_CONFIG
 
 /** There the processes of the control plane are not ours: tests that kill, stop or look into them are to be skipped. */
 export const ON_KIND = KIND !== undefined

@@ -112,9 +112,9 @@ export function acceptedOf({ answers }: Load) {
   return { accepted, seconds: (last - first) / 1000 }
 }
 
-/** The figures of docs/failure-modes.md, where somebody wants to see them: KEYWARD_SHOW=1. */
+/** The figures of docs/failure-modes.md, where somebody wants to see them: SHOW_FAULTS=1. */
 function tell({ openedMs, recoveredMs, p99, longestMs, accepted, seconds, replicas }: FaultSeen, load: Load): void {
-  if (process.env.KEYWARD_SHOW === undefined) return
+  if (process.env.SHOW_FAULTS === undefined) return
   const ms = { openedMs, recoveredMs, p99Before: p99.before, p99During: p99.during, longestMs, stallMs: load.stallMs() }
   const figures = Object.entries(ms).map(([name, value]) => `${name} ${value.toFixed(1)}`)
   const granted = [...HOT_BUCKETS, 'minute'].map((bucket) => accepted[bucket])
