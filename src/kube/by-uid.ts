@@ -5,6 +5,8 @@ export type ByUid = {
   readonly put: (kept: KeptKey) => void
   readonly remove: (kept: KeptKey) => void
   readonly get: (uid: string) => KeptKey | undefined
+  /** What is found under this uid is found by this very text from now on: the other one, of the Secret, is let go of. */
+  readonly hold: (uid: string) => void
 }
 
 export function makeByUid(): ByUid {
@@ -32,6 +34,11 @@ export function makeByUid(): ByUid {
     put: (kept) => set(kept.uid, [...others(kept), kept].sort(byAge)),
     remove: (kept) => set(kept.uid, others(kept)),
     get: (uid) => first.get(uid),
+    hold: (uid) => {
+      const one = first.get(uid)
+      // a Map keeps the key that it had
+      if (one !== undefined && first.delete(uid)) first.set(uid, one)
+    },
   }
 }
 

@@ -1,4 +1,5 @@
 /** One request and its answer, once: what fails becomes an ApiError or a Trouble that quotes neither. */
+import { StringDecoder } from 'node:string_decoder'
 import type { Dispatcher } from 'undici'
 import { Trouble } from '../core/trouble.ts'
 import { ApiError, refusalFrom } from './api-error.ts'
@@ -83,15 +84,17 @@ export async function readJson(body: AsyncIterable<Uint8Array>, limit: TimeLimit
   }
 }
 
+/** Piece by piece: bytes of a whole body, put together, would be memory that the process hardly gives back. */
 async function readText(body: AsyncIterable<Uint8Array>, most: number): Promise<string> {
-  const chunks: Uint8Array[] = []
+  const decoder = new StringDecoder('utf8')
+  let text = ''
   let size = 0
   for await (const chunk of body) {
     size += chunk.length
     if (size > most) throw new Trouble(TOO_LARGE, 'retry')
-    chunks.push(chunk)
+    text += decoder.write(chunk)
   }
-  return Buffer.concat(chunks, size).toString('utf8')
+  return text + decoder.end()
 }
 
 /** Codes of Node, undici and OpenSSL are plain words and say no more than that. */

@@ -11,15 +11,15 @@ import { ownText } from './own-text.ts'
 /** A digest Secret that can be read, with the spec that was granted, in one object: `secretOf` takes it apart again. */
 export type KeptKey = Pick<Words, 'spec'> & {
   readonly kind: 'kept'
-  // where the ApiKey says the same, these two are held once
+  // where the ApiKey says the same, these are held once
   delivery: string
   uid: string
+  name: string
   /** Of the Secret: seconds since 1970. */
   readonly createdAt: number
   readonly keyId: KeyId
   /** Of what was granted: one for all that say the same. */
   readonly cap: CapInForce
-  readonly name: string
   readonly origin: 'minted' | 'imported'
   readonly rotations: number
   /** Of the current one; undefined together. */
@@ -97,8 +97,9 @@ export function secretOf(kept: KeptKey): KeySecret {
   return { keyId, uid, name, origin, rotations, current, previous }
 }
 
-/** Texts that both say are held once from now on. */
-export function hold(kept: KeptKey, declared: DeclaredKey): void {
+/** Texts that both say are held once from now on. @param name of the ApiKey, `namespace/name` */
+export function hold(kept: KeptKey, name: string, declared: DeclaredKey): void {
+  kept.name = name
   kept.uid = declared.uid
   if (kept.delivery === declared.delivery) kept.delivery = declared.delivery
 }

@@ -50,7 +50,8 @@ export function makeKeySource({ keys, declared, setAside, nowMs }: KeySourcePart
     const found = declared(name)
     const kept = found && byUid.get(found.uid)
     if (found === undefined || kept?.name !== name) return noProblem(name)
-    hold(kept, found)
+    hold(kept, name, found)
+    byUid.hold(found.uid)
     const worked = workedOut(kept, { ...refOf(name), ...found })
     if (typeof worked === 'string') {
       setAside.note('ApiKey', name, worked)

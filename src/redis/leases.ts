@@ -18,7 +18,7 @@ import { type Reply, spentOf } from './wire.ts'
 
 /** A lease is at most this part of the smallest limit, and no more than this many. */
 const LEASE_SHARE = 200
-const LARGEST_LEASE = 100
+const LARGEST_LEASE = 1000
 /** What would be smaller is asked for one by one: exact for whoever has few. */
 const SMALLEST_LEASE = 10
 /** No more buckets than this are leased at a time; the others are asked for one by one. */

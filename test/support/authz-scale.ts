@@ -48,12 +48,16 @@ export async function measureAuthzScale(count: number): Promise<AuthzScale> {
 
 /** What was stored behind its back the API server has to read first. */
 const untilServed = (cluster: Cluster) =>
-  until('the API server has seen all of it', async () => {
-    const asked = performance.now()
-    await cluster.request('GET', `${API_KEYS_PATH}?limit=1`)
-    await cluster.request('GET', `${SECRETS_PATH}?limit=1`)
-    return performance.now() - asked < 500
-  })
+  until(
+    'the API server has seen all of it',
+    async () => {
+      const asked = performance.now()
+      await cluster.request('GET', `${API_KEYS_PATH}?limit=1`)
+      await cluster.request('GET', `${SECRETS_PATH}?limit=1`)
+      return performance.now() - asked < 500
+    },
+    180_000,
+  )
 
 /** Page by page, as authz does. */
 async function listBare(cluster: Cluster, path: string): Promise<void> {
