@@ -1,5 +1,6 @@
 /** The webhooks' HTTP face: one AdmissionReview in, one out, bounded in size and time. What it carries is never logged. */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import express, { type ErrorRequestHandler } from 'express'
 import { Trouble } from '../core/trouble.ts'
 import { type AdmissionRequest, type Answer, composeAnswer, parseReview } from './admission-request.ts'
 import { BOUNDS, type Body, type Bounds, makeBodies } from './bodies.ts'
@@ -25,15 +26,31 @@ type Endpoint = (request: AdmissionRequest, gone: AbortSignal) => Promise<Answer
 export function admissionListener(served: Served): RequestListener<typeof IncomingMessage> {
   const { deadlineMs, pause, bounds = BOUNDS } = served
   const bodies = makeBodies({ withinMs: deadlineMs, pause, bounds })
-  return (request, response) => {
-    const path = (request.url ?? '').replace(/\?.*$/s, '')
-    const act = Object.hasOwn(served.endpoints, path) ? served.endpoints[path] : undefined
-    if (act === undefined) return refuse(response, 404, 'no such webhook')
-    if (request.method !== 'POST') return refuse(response, 405, 'a webhook is called by POST')
+  const app = express()
+  app.disable('x-powered-by').disable('etag').enable('case sensitive routing').enable('strict routing')
+  for (const [path, act] of Object.entries(served.endpoints)) {
+    const answer = answering({ ...served, bounds }, path, act)
+    app
+      .route(path)
+      // a caller that went away in the middle
+      .post((request, response) => bodies.taking(request, answer(response)).catch(() => void response.destroy()))
+      .all((_request, response) => refuse(response, 405, 'a webhook is called by POST'))
+  }
+  app.use((_request, response) => refuse(response, 404, 'no such webhook'))
+  app.use(unreadable)
+  return app
+}
+
+/** In place of what Express would do: print the error, and show it to whoever asked. It knows this by the four parameters. */
+const unreadable: ErrorRequestHandler = (_error, _request, response, _next) =>
+  refuse(response, 400, 'not a request that can be read')
+
+function answering(served: Served & { readonly bounds: Bounds }, path: string, act: Endpoint) {
+  return (response: ServerResponse) => {
     const began = served.steadyMs()
     const count = (answer: string) => served.counted(path, answer, served.steadyMs() - began)
-    const take = async (body: Body): Promise<void> => {
-      const review = reviewIn(body, bounds)
+    return async (body: Body): Promise<void> => {
+      const review = reviewIn(body, served.bounds)
       if ('status' in review) {
         count(review.status === 503 ? 'unavailable' : 'bad_request')
         return refuse(response, review.status, review.problem)
@@ -42,8 +59,6 @@ export function admissionListener(served: Served): RequestListener<typeof Incomi
       count(answer.allowed ? 'allowed' : answer.code === 503 ? 'unavailable' : 'refused')
       reply(response, 200, composeAnswer(review.uid, answer))
     }
-    // a caller that went away in the middle
-    bodies.taking(request, take).catch(() => response.destroy())
   }
 }
 

@@ -245,7 +245,10 @@ describe('anything else gets no yes', () => {
   test.each([
     ['/', 'POST', 404],
     ['/constructor', 'POST', 404],
+    ['/validate/', 'POST', 404],
+    ['/Validate', 'POST', 404],
     ['/validate', 'GET', 405],
+    ['/validate', 'OPTIONS', 405],
   ])('%s by %s', async (path, method, status) => {
     expect((await send(REVIEW, { path, method })).status).toBe(status)
   })
