@@ -1,4 +1,4 @@
-/** What people may do, asked once for each distinct question: first for all places at once, then by name; bounded in number and pace. */
+/** What people may do, asked once for each distinct question, for all places at once where that saves any; bounded in number and pace. */
 import type { Permission } from '../core/permission.ts'
 import { type Person, personKey } from '../core/person.ts'
 import { Trouble } from '../core/trouble.ts'
@@ -126,9 +126,21 @@ export function makeReviews(parts: ReviewParts): Reviews {
     return (lane === 'renewal' ? known() : undefined) ?? begin({ person, who }, { question, key }, asking)
   }
 
-  /** A yes to the question without a name covers every name. */
-  const may: Reviews['may'] = async (person, question, asking) =>
-    (await one(person, everywhere(question), asking)) || (isNamed(question) && (await one(person, question, asking)))
+  const isKnown = (person: Person, question: Question, { maxAgeMs }: Asking): boolean => {
+    const entry = answers.find(whoIs(person), questionKey(question))
+    return entry?.said === true && steadyMs() - entry.askedAt <= maxAgeMs
+  }
+
+  /**
+   * A yes to the question without a name covers every name, and saves those of a key's other places. Who waits for an admission
+   * is asked about one: that question alone has the whole answer, in half the time.
+   */
+  const may: Reviews['may'] = async (person, question, asking) => {
+    if (!isNamed(question)) return one(person, question, asking)
+    const wide = everywhere(question)
+    const isWide = asking.lane === 'admission' ? isKnown(person, wide, asking) : await one(person, wide, asking)
+    return isWide || one(person, question, asking)
+  }
 
   return {
     may,
