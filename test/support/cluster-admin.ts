@@ -43,9 +43,12 @@ export function adminOf(plane: Reached, dir: string): Admin {
   const agent = new Agent({ allowH2: false, connect: { ca: plane.ca, ...plane.certificate } })
   const request = requestAs(plane, agent)
   const kubectl: Admin['kubectl'] = (args, options = {}) => runKubectl({ plane, dir, args, options })
-  const applied = async (args: readonly string[], input?: string) => {
+  const applied = async (args: readonly string[], input?: string): Promise<void> => {
     const { status, stderr } = await kubectl(['apply', ...args], input === undefined ? {} : { input })
-    if (status !== 0) throw new Error(stderr)
+    if (status === 0) return
+    // another one made it meanwhile: now it is there
+    if (stderr.includes('(AlreadyExists)')) return applied(args, input)
+    throw new Error(stderr)
   }
   return {
     kubectl,
