@@ -1,8 +1,9 @@
 /** Envoy's ext_authz as a check: a CheckRequest in, the verdict as a CheckResponse out. Nothing in here decides. */
+import { ADAPTERS } from '../core/adapter.ts'
 import type { Allow, Refusal, Verdict } from '../core/decide.ts'
 import { deny, problemOf, statusOf } from '../core/denial.ts'
 import type { Fields } from '../core/headers.ts'
-import { type Ability, type CheckRequest, type Pin, usableRequestId } from '../core/request.ts'
+import { type CheckRequest, type Pin, usableRequestId } from '../core/request.ts'
 import type { Check } from '../enforce/check.ts'
 import type { UpTo } from '../runtime/notes.ts'
 import { readCheckRequest, type WireRequest } from './check-request-wire.ts'
@@ -52,9 +53,6 @@ type Asked = {
   readonly drawn: boolean
 }
 
-// Envoy removes any header and replaces the path on our word; it can not cut a response
-const ABILITY: Ability = { removal: true, query: true, filter: false }
-
 const TOO_LONG: NoHead = { untold: 'a message longer than a check can be', upTo: 'caller', code: 'ambiguous_request' }
 
 function read({ newRequestId }: ExtAuthzParts, wire: WireRequest): Asked | NoHead {
@@ -71,7 +69,7 @@ function read({ newRequestId }: ExtAuthzParts, wire: WireRequest): Asked | NoHea
       address: wire.address === '' ? undefined : wire.address,
       requestId: known ?? newRequestId(),
       pin: pinOf(wire.extensions),
-      ability: ABILITY,
+      ability: ADAPTERS.EnvoyGRPC,
     },
     clientsOwn: head.clientsOwn,
     drawn: known === undefined,

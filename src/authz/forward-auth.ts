@@ -1,5 +1,6 @@
 /** HTTP check for nginx, Traefik, Caddy, HAProxy, APISIX and Envoy: one endpoint per family, never guessed from headers. */
-import type { Ability, CheckRequest } from '../core/request.ts'
+import { ADAPTERS } from '../core/adapter.ts'
+import type { CheckRequest } from '../core/request.ts'
 import type { UpTo } from '../runtime/notes.ts'
 
 /** Why there is no single request to decide about. */
@@ -31,9 +32,6 @@ export type Family = {
   readonly onAllow: readonly string[]
 }
 
-// none of these proxies can change the query or the response on our word, or drop a name that it was not configured with
-const ABILITY: Ability = { removal: false, query: false, filter: false }
-
 const ENVOY: Family = {
   name: 'envoy',
   onlyKnows401And403: false,
@@ -46,7 +44,7 @@ const ENVOY: Family = {
     address: beyondHops(valuesOf(headers, 'x-forwarded-for'), trustedHops),
     requestId,
     pin: undefined,
-    ability: ABILITY,
+    ability: ADAPTERS.HTTPCheck,
   }),
 }
 
@@ -67,7 +65,7 @@ const NGINX: Family = {
       address: only(headers, 'x-real-ip'),
       requestId,
       pin: undefined,
-      ability: ABILITY,
+      ability: ADAPTERS.HTTPCheck,
     }
   },
 }
@@ -88,7 +86,7 @@ const FORWARDED: Family = {
       address: beyondHops(valuesOf(headers, 'x-forwarded-for'), trustedHops),
       requestId,
       pin: undefined,
-      ability: ABILITY,
+      ability: ADAPTERS.HTTPCheck,
     }
   },
 }

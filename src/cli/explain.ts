@@ -1,9 +1,9 @@
 /** Which rule answers a request with a key, and why: the very same code as the decision, row by row. */
 import { Facts, ORDER } from '../core/access.ts'
+import { ADAPTERS } from '../core/adapter.ts'
 import { type Index, isOpen, type Reading, read } from '../core/decide.ts'
 import { DENIALS, type Denial } from '../core/denial.ts'
 import type { KeyRecord } from '../core/record.ts'
-import type { Ability } from '../core/request.ts'
 import { printable } from './printable.ts'
 
 export type Question = {
@@ -54,9 +54,6 @@ export type Explanation = {
   readonly unseen: readonly string[]
 }
 
-// as our own reverse proxy asks: it can do everything that a route may want
-const ABILITY: Ability = { removal: true, query: true, filter: true }
-
 export function explain(index: Index, shown: Shown, question: Question): Explanation {
   const request = {
     method: question.method,
@@ -66,7 +63,8 @@ export function explain(index: Index, shown: Shown, question: Question): Explana
     address: question.address,
     requestId: 'explain',
     pin: undefined,
-    ability: ABILITY,
+    // it can do everything that a route may want
+    ability: ADAPTERS.ReverseProxy,
   }
   const reading = read(request, index, question.now)
   if ('kind' in reading) return refused(undefined, [], { check: 'the request can be read in one way', denial: reading })

@@ -50,10 +50,10 @@ export function narrow(
   }
   const header = headerOf(visible) ?? name
   if (header === undefined) return unavailable('more ids than a header holds, and they have no common name')
-  if (filter !== undefined && !ability.filter) return unavailable('this listener can not filter responses')
+  const lacks = lacking({ query, filter }, ability)
+  if (lacks !== undefined) return unavailable(LACKS[lacks])
   const cut = filter === undefined ? undefined : { ...filter, visible: visible.ids }
   if (query === undefined) return { header, target: undefined, filter: cut }
-  if (!ability.query) return unavailable('this listener can not change the query')
   const value = queryValue(query, visible, target.query ?? '')
   if (typeof value === 'object') return value
   if (value !== undefined && value.length <= MAX_QUERY_LENGTH) {
@@ -64,6 +64,17 @@ export function narrow(
     ? unavailable('more ids than a query holds')
     : { header, target: undefined, filter: cut }
 }
+
+/** What a route asks of whoever carries its requests, and this one can't do. */
+export function lacking({ query, filter }: Narrow, ability: Ability): 'filter' | 'query' | undefined {
+  if (filter !== undefined && !ability.filter) return 'filter'
+  return query !== undefined && !ability.query ? 'query' : undefined
+}
+
+const LACKS = {
+  filter: 'this listener can not filter responses',
+  query: 'this listener can not change the query',
+} as const
 
 const headerOf = ({ list }: Visible): string | undefined =>
   list !== undefined && list.plain.length <= MAX_VISIBLE_LENGTH ? list.plain : undefined

@@ -3,6 +3,7 @@ import type { AccessNamespace } from '../core/namespace.ts'
 import { slippingBy } from '../resources/api-remarks.ts'
 import { parseReported, type Reported } from '../resources/key-status.ts'
 import type { Manifest } from '../resources/manifest.ts'
+import { servedBy } from '../resources/served-by.ts'
 import { withinRoutes } from '../resources/within-routes.ts'
 import { once } from '../runtime/once.ts'
 import type { KubeClient } from './client.ts'
@@ -74,6 +75,7 @@ function apiOf(manifest: Manifest): SeenApi | undefined {
     environments: spec.environments,
     issuers: spec.tokens.map(({ issuer }) => issuer),
     remarks: slippingBy(spec),
+    adapters: servedBy(spec.routes),
     within: withinRoutes(spec),
   }
 }

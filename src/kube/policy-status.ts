@@ -8,6 +8,7 @@ import { hostClaims, hostProblems } from '../resources/host-claims.ts'
 import type { Reported } from '../resources/key-status.ts'
 import type { FieldProblem } from '../resources/problem.ts'
 import { sameJson } from '../resources/same-json.ts'
+import type { Served } from '../resources/served-by.ts'
 import type { WithinRoute } from '../resources/within-routes.ts'
 import type { Held } from './holders.ts'
 import type { Read } from './policy.ts'
@@ -32,6 +33,8 @@ export type SeenApi = {
   readonly issuers: readonly string[]
   /** What it does not do as it seems to. */
   readonly remarks: readonly FieldProblem[]
+  /** Which adapters can serve which of its routes. */
+  readonly adapters: readonly Served[]
   /** How its routes reach what is inside a key's access namespace. */
   readonly within: readonly WithinRoute[]
 }
@@ -49,6 +52,7 @@ export type PolicyKind = 'AccessNamespace' | 'ProtectedApi' | 'TokenIssuer'
 export type PolicyStatus = {
   readonly hosts?: readonly { readonly host: string; readonly uid: string; readonly holder: string }[] | undefined
   readonly hostsSummary?: string | undefined
+  readonly adapters?: readonly Served[] | undefined
   readonly observedGeneration: number
   readonly conditions: readonly Condition[]
 }
@@ -61,7 +65,7 @@ export type Due = {
   readonly status: PolicyStatus
 }
 
-type Said = { readonly findings: readonly Finding[] } & Pick<PolicyStatus, 'hosts' | 'hostsSummary'>
+type Said = { readonly findings: readonly Finding[] } & Pick<PolicyStatus, 'hosts' | 'hostsSummary' | 'adapters'>
 
 export type PolicyStatuses = {
   /** To be told of every change: what could be read once goes on, as it does in authz. */
@@ -160,7 +164,7 @@ function* saidOfApis(all: All<SeenApi>, inForce: readonly SeenApi[], { held, iss
     const own = hosts.filter(({ uid }) => uid === seen.uid).map(({ host }) => host)
     const missing = missingIssuers(api.issuers, (issuer) => issuers.has(issuer))
     const findings = apiFindings({ taken: taken.get(key), own, remarks: [...missing, ...api.remarks] })
-    yield [key, seen, { findings, hosts, hostsSummary: hostsSummary(own, hosts.length) }]
+    yield [key, seen, { findings, hosts, hostsSummary: hostsSummary(own, hosts.length), adapters: api.adapters }]
   }
 }
 

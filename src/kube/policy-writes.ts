@@ -25,7 +25,7 @@ const RESOURCES: Readonly<Record<PolicyKind, Resource>> = {
 /** What of a status may have to be taken away: the rest is always there. */
 const TAKEN_AWAY: Readonly<Record<PolicyKind, object>> = {
   AccessNamespace: {},
-  ProtectedApi: { hosts: null, hostsSummary: null },
+  ProtectedApi: { hosts: null, hostsSummary: null, adapters: null },
   TokenIssuer: {},
 }
 

@@ -1,5 +1,6 @@
 /** From a request on the wire to the one question, and from its verdict to an answer or an exchange. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { ADAPTERS } from '../core/adapter.ts'
 import type { Verdict } from '../core/decide.ts'
 import { deny } from '../core/denial.ts'
 import { type CheckRequest, usableRequestId } from '../core/request.ts'
@@ -29,8 +30,6 @@ export type Arrival = {
   readonly tunnel: Tunnel | undefined
 }
 
-// every name is ours to remove, the target is ours to change, and the response passes through us
-const ABILITY = Object.freeze({ removal: true, query: true, filter: true })
 const NO_BODY: Framing = { kind: 'none' }
 
 export function serve(serving: Serving, arrival: Arrival): void {
@@ -57,7 +56,7 @@ export function serve(serving: Serving, arrival: Arrival): void {
     address: caller.address,
     requestId: usableRequestId(head.requestId) ?? serving.newRequestId(),
     pin: undefined,
-    ability: ABILITY,
+    ability: ADAPTERS.ReverseProxy,
   }
   const act = (verdict: Verdict): void => {
     if (response.destroyed) return

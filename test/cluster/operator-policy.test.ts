@@ -25,6 +25,7 @@ type Policy = {
     readonly conditions?: readonly Condition[]
     readonly hosts?: readonly object[]
     readonly hostsSummary?: string
+    readonly adapters?: readonly object[]
   }
 }
 
@@ -101,6 +102,32 @@ describe('of two ProtectedApis with one host', () => {
   })
 })
 
+test('a ProtectedApi says which adapters can serve which of its routes', async () => {
+  const list = {
+    ...{ methods: ['GET'], path: '/workspaces', permission: 'workspace:read' },
+    ...{ resource: 'workspace', reach: { application: 'within' } },
+  }
+  const refuses = async (narrow: object) => {
+    const routes = [ROUTE, { ...list, narrow }]
+    await api('lists', ['lists.test'], { routes })
+    return (await untilSaid(apiPath('lists'), 'Accepted')).status?.adapters
+  }
+  const [filter, query] = ['GET /workspaces: narrow.filter', 'GET /workspaces: narrow.query']
+  expect(await refuses({ filter: { items: '/items', id: '/id' } })).toEqual([
+    { name: 'ReverseProxy', serves: 2 },
+    { name: 'EnvoyGRPC', serves: 1, refuses: [filter] },
+    { name: 'HTTPCheck', serves: 1, refuses: [filter] },
+  ])
+  expect(await refuses({ query: 'id' })).toEqual([
+    { name: 'ReverseProxy', serves: 2 },
+    { name: 'EnvoyGRPC', serves: 2 },
+    { name: 'HTTPCheck', serves: 1, refuses: [query] },
+  ])
+  const { stdout } = await cluster.kubectl(['describe', 'papi', 'lists'])
+  expect(stdout).toMatch(/Name:\s+HTTPCheck\s+Refuses:\s+GET \/workspaces: narrow\.query\s+Serves:\s+1/)
+  await remove(apiPath('lists'))
+})
+
 describe('an AccessNamespace', () => {
   test('is accepted once its parent is', async () => {
     await namespace('web', { type: 'application', parent: 'acme' })
@@ -135,7 +162,8 @@ test('tying routes are not accepted, and are said to have no host', async () => 
   await untilSaid(apiPath('tying'), 'Accepted')
   await api('tying', ['tie.test'], { routes: [ROUTE, ROUTE] })
   const { status, metadata } = await untilSaid(apiPath('tying'), 'RoutesTie')
-  expect([status?.hosts, status?.hostsSummary, metadata.generation]).toEqual([undefined, undefined, 2])
+  const { hosts, hostsSummary, adapters } = status ?? {}
+  expect([hosts, hostsSummary, adapters, metadata.generation]).toEqual([undefined, undefined, undefined, 2])
 })
 
 test('a TokenIssuer that is named is missed until it is there', async () => {

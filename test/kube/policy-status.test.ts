@@ -148,6 +148,7 @@ describe('a ProtectedApi', () => {
     expect(statuses.get('z/first')).toEqual({
       hosts: [{ host: 'api.test', uid: 'uid of z/first', holder: 'z/first' }],
       hostsSummary: 'api.test',
+      adapters: ['ReverseProxy', 'EnvoyGRPC', 'HTTPCheck'].map((name) => ({ name, serves: 1 })),
       observedGeneration: 1,
       conditions: [
         {

@@ -1,6 +1,8 @@
 /** The shapes of the statuses as CRDs hold them: bounded like everything else, and written by the operator only. */
 import { z } from 'zod'
+import { ADAPTERS, type Adapter } from '../../core/adapter.ts'
 import { matching } from '../common.ts'
+import { MAX_ROUTES } from '../route.ts'
 
 const text = (max: number) => z.string().max(max)
 const moment = () => text(40).meta({ format: 'date-time' })
@@ -119,6 +121,26 @@ export const protectedApiStatus = z
       .max(96)
       .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['host'] })
       .describe('who has each host: the first that named it')
+      .optional(),
+    adapters: z
+      .array(
+        z.object({
+          name: z
+            .enum(Object.keys(ADAPTERS) as [Adapter, ...Adapter[]])
+            .describe(
+              "how a request is asked about. ReverseProxy: Keyward's own. EnvoyGRPC: ext_authz over gRPC. HTTPCheck: any proxy that asks over HTTP",
+            ),
+          serves: whole().describe('how many of the routes it can serve').optional(),
+          refuses: z
+            .array(text(512))
+            .max(MAX_ROUTES)
+            .describe('the lists that it refuses with 403 narrowing_unavailable, and which field it can not do')
+            .optional(),
+        }),
+      )
+      .max(8)
+      .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['name'] })
+      .describe('which adapters can serve which routes')
       .optional(),
     hostsSummary: text(1024).describe('the hosts in one line, for tables').optional(),
     observedGeneration,
