@@ -3,7 +3,7 @@ import { ENVIRONMENTS } from '../core/environment.ts'
 import { PERIOD } from '../resources/common.ts'
 import type { Cluster } from './cluster.ts'
 import { accessNamespaces, grantable, type Named } from './grantable.ts'
-import type { NewKeyFlags } from './new-key.ts'
+import { type NewKeyFlags, RATE, RATE_SAYS } from './new-key.ts'
 import { isNamespaceName } from './port-flags.ts'
 import { printable } from './printable.ts'
 import { Refused } from './refused.ts'
@@ -31,9 +31,19 @@ export async function askNewKey(
     (await chosen(asking, { title: 'Environment', from: ENVIRONMENTS.map((one) => ({ name: one, about: '' })) }))
   const permissions = flags.permissions ?? (await askPermissions(asking, accessNamespace))
   const expiring = flags.expiresAt !== undefined || flags.expiresIn !== undefined
-  const expiresIn = expiring ? flags.expiresIn : await askExpiry(asking)
+  const expiresIn = expiring
+    ? flags.expiresIn
+    : await inShape(asking, {
+        question: 'Expires in, such as 90d (empty: never): ',
+        shape: PERIOD,
+        says: 'a number of s, m, h or d, such as 90d',
+      })
+  const rateLimit =
+    flags.rateLimit ??
+    (await inShape(asking, { question: 'Rate limit, such as 600/1m (empty: none): ', shape: RATE, says: RATE_SAYS }))
   terminal.err('\n')
-  return { name, namespace, flags: { ...flags, displayName, accessNamespace, environment, permissions, expiresIn } }
+  const answered = { displayName, accessNamespace, environment, permissions, expiresIn, rateLimit }
+  return { name, namespace, flags: { ...flags, ...answered } }
 }
 
 const NAME = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/
@@ -46,11 +56,13 @@ async function named({ person, terminal }: Asking): Promise<string> {
   }
 }
 
-async function askExpiry({ person, terminal }: Asking): Promise<string | undefined> {
+type Shaped = { readonly question: string; readonly shape: RegExp; readonly says: string }
+
+async function inShape({ person, terminal }: Asking, { question, shape, says }: Shaped): Promise<string | undefined> {
   for (;;) {
-    const period = await optional(person, 'Expires in, such as 90d (empty: never): ')
-    if (period === undefined || PERIOD.test(period)) return period
-    terminal.err('a number of s, m, h or d, such as 90d\n')
+    const answer = await optional(person, question)
+    if (answer === undefined || shape.test(answer)) return answer
+    terminal.err(`${says}\n`)
   }
 }
 

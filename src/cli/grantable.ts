@@ -27,20 +27,12 @@ export async function grantable(cluster: Cluster, accessNamespace: string): Prom
     ...(verbs.includes('*') ? titles.keys() : []),
   ])
   const candidates = [...names].sort().slice(0, MOST_ASKED)
-  const answers = await inTurn(candidates, (permission) => isGranted(cluster, { accessNamespace, permission }))
+  const answers = await inTurn(candidates, (permission) => cluster.mayGrant({ accessNamespace, permission }))
   // a rule of one Kubernetes namespace is among them, and gives nothing: access namespaces lie in none
   return candidates.flatMap((permission, at) =>
     answers[at] === true ? [{ permission, title: titles.get(permission) ?? '' }] : [],
   )
 }
-
-/** First without a name, which covers all, then by name: as admission asks. */
-const isGranted = async (
-  cluster: Cluster,
-  { accessNamespace, permission }: { readonly accessNamespace: string; readonly permission: string },
-): Promise<boolean> =>
-  (await cluster.mayGrant({ accessNamespace: undefined, permission })) ||
-  (await cluster.mayGrant({ accessNamespace, permission }))
 
 async function inTurn<T, R>(items: readonly T[], ask: (item: T) => Promise<R>): Promise<readonly R[]> {
   const answers: R[] = []

@@ -78,7 +78,8 @@ export const problemsByFlag = (problems: readonly (FieldCause | FieldProblem)[])
     return field === '' ? message : `${flag?.[1] ?? field}: ${message}`
   })
 
-const RATE = /^([0-9]{1,16})\/([1-9][0-9]{0,5}[smhd])$/
+export const RATE = /^([0-9]{1,16})\/([1-9][0-9]{0,5}[smhd])$/
+export const RATE_SAYS = 'requests and time, such as 600/1m'
 const QUOTA = /^([0-9]{1,16})\/(day|month)$/
 const WHOLE = /^[0-9]{1,16}$/
 
@@ -87,8 +88,7 @@ function badFlags(flags: NewKeyFlags): readonly (readonly [flag: string, problem
   const wrong: (readonly [string, string])[] = []
   const not = (flag: string, value: string, right: string) =>
     wrong.push([flag, `${JSON.stringify(value)} is not ${right}`])
-  if (rateLimit !== undefined && !RATE.test(rateLimit))
-    not('--rate-limit', rateLimit, 'requests and time, such as 600/1m')
+  if (rateLimit !== undefined && !RATE.test(rateLimit)) not('--rate-limit', rateLimit, RATE_SAYS)
   if (burst !== undefined && !WHOLE.test(burst)) not('--burst', burst, 'a whole number')
   else if (burst !== undefined && rateLimit === undefined) wrong.push(['--burst', 'goes with --rate-limit only'])
   if (quota !== undefined && !QUOTA.test(quota))
@@ -99,8 +99,24 @@ function badFlags(flags: NewKeyFlags): readonly (readonly [flag: string, problem
   return wrong
 }
 
+/** A spec as flags can give it. */
+type DraftedSpec = {
+  readonly displayName?: string
+  readonly accessNamespace?: string
+  readonly environment?: string
+  readonly permissions?: readonly string[]
+  readonly customers?: readonly string[]
+  readonly expiresAt?: string
+  readonly rateLimit?: { readonly requests: number; readonly per: string; readonly burst?: number }
+  readonly quota?: { readonly requests: number; readonly per: string }
+  readonly allowedCIDRs?: readonly string[]
+  readonly overlap?: string
+  readonly rotation?: { readonly every: string }
+  readonly delivery?: { readonly secretName: string }
+}
+
 /** What was not said is left out, and what can't be read as well: that is said as a problem of its flag. */
-function specOf(flags: NewKeyFlags, nowMs: number): Readonly<Record<string, unknown>> {
+function specOf(flags: NewKeyFlags, nowMs: number): DraftedSpec {
   const { rateLimit, burst, quota, rotateEvery, secretName } = flags
   const rate = RATE.exec(rateLimit ?? '')
   const amount = QUOTA.exec(quota ?? '')
@@ -136,22 +152,24 @@ function expiryOf({ expiresAt, expiresIn }: NewKeyFlags, nowMs: number): string 
   return Number.isFinite(at.getTime()) ? at.toISOString().replace(/\.\d+Z$/, 'Z') : expiresIn
 }
 
-/** The same on a command line. Only what is public stands there. */
+/** The same on a command line: all that the flags give, since one left out would make a key that may do more. */
 export function commandLineOf(self: string, { metadata, spec }: Draft): string {
-  const { accessNamespace, environment, permissions, displayName, expiresAt } = spec as {
-    readonly accessNamespace?: string
-    readonly environment?: string
-    readonly permissions?: readonly string[]
-    readonly displayName?: string
-    readonly expiresAt?: string
-  }
+  const { rateLimit, quota, rotation, delivery, ...plain } = spec as DraftedSpec
   const flags: readonly (readonly [string, string | undefined])[] = [
     ['-n', metadata.namespace as string],
-    ['--access-namespace', accessNamespace],
-    ['--environment', environment],
-    ['--permissions', permissions?.join(',')],
-    ['--display-name', displayName],
-    ['--expires-at', expiresAt],
+    ['--access-namespace', plain.accessNamespace],
+    ['--environment', plain.environment],
+    ['--permissions', plain.permissions?.join(',')],
+    ['--display-name', plain.displayName],
+    ['--customers', plain.customers?.join(',')],
+    ['--expires-at', plain.expiresAt],
+    ['--rate-limit', rateLimit && `${rateLimit.requests}/${rateLimit.per}`],
+    ['--burst', rateLimit?.burst?.toString()],
+    ['--quota', quota && `${quota.requests}/${quota.per}`],
+    ['--allowed-cidrs', plain.allowedCIDRs?.join(',')],
+    ['--overlap', plain.overlap],
+    ['--rotate-every', rotation?.every],
+    ['--secret-name', delivery?.secretName],
   ]
   const words = flags.flatMap(([flag, value]) => (value === undefined ? [] : [`${flag} ${quoted(value)}`]))
   return [self, 'create', quoted(String(metadata.name)), ...words].join(' ')

@@ -156,7 +156,7 @@ function clusterOf(client: KubeClient, { namespace, ...about }: About): Cluster 
         resource: 'accessnamespaces',
         subresource: 'permissions',
         verb: permission,
-        ...(accessNamespace !== undefined && { name: accessNamespace }),
+        name: accessNamespace,
       }
       const answer = await raw(`${REVIEWS}/selfsubjectaccessreviews`, {
         apiVersion: 'authorization.k8s.io/v1',

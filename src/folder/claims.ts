@@ -1,5 +1,6 @@
 /** Claims of keys, where there is no cluster to keep them: made over the API, answered by the reconciler, gone after their time. */
 
+import type { KeyRef } from '../core/key-ref.ts'
 import type { Plaintext } from '../core/plaintext.ts'
 import { Trouble } from '../core/trouble.ts'
 import { isHandedOver } from '../core/version.ts'
@@ -8,8 +9,6 @@ import type { KeySecret } from '../resources/key-secret.ts'
 import { parseManifest } from '../resources/manifest.ts'
 import { type Accepted, objectKey } from './accepted.ts'
 import type { Submission, Submitted } from './submit.ts'
-
-type KeyName = { readonly namespace: string; readonly name: string }
 
 /** As it is stored, JSON. */
 export type Claim = {
@@ -29,6 +28,8 @@ export type Claim = {
   readonly delivered?: { readonly version: number; readonly at: number; readonly keyUid: string } | undefined
   /** Delivered or denied. */
   readonly finished: boolean
+  /** Milliseconds since 1970; absent where an earlier version of Keyward wrote it. */
+  readonly finishedMs?: number
 }
 
 export type KeptClaims = {
@@ -45,25 +46,29 @@ export type Sealing = {
   readonly isOnCurve: (jwk: PublicJwk) => boolean
 }
 
+type Why = { readonly reason: string; readonly message: string }
+type Denied = Why & { readonly claim: string }
+
 export type ClaimsParts = {
   readonly kept: KeptClaims
   /** Loaded when it is needed for the first time. */
   readonly sealing: () => Promise<Sealing>
   readonly words: {
     readonly delivered: (claim: Claim, what: { readonly version: number; readonly jwe: string }) => object
-    readonly denied: (claim: Claim, why: { readonly reason: string; readonly message: string }) => object
+    readonly denied: (claim: Claim, why: Why) => object
+    readonly unanswered: Why
   }
-  /** How long a claim that is finished stays. */
+  /** How long a claim stays: from its answer, and without one from when it was made. */
   readonly lifeMs: number
   readonly nowMs: () => number
   readonly newUid: () => string
   /** The version of a key that is due now. */
-  readonly dueOf: (key: KeyName) => number | undefined
+  readonly dueOf: (key: KeyRef) => number | undefined
   /** What is kept of a key by now. */
-  readonly secretOf: (key: KeyName) => KeySecret | undefined
+  readonly secretOf: (key: KeyRef) => KeySecret | undefined
   readonly onChange: (what: 'came' | 'changed' | 'went', claim: Accepted) => void
   /** Somebody waits for that key. */
-  readonly wake: (key: KeyName) => void
+  readonly wake: (key: KeyRef) => void
 }
 
 /** What the reconciler's port asks of claims. */
@@ -82,11 +87,15 @@ const formOf = ({ uid, namespace, name, manifest, madeMs }: Claim): Accepted => 
   ...{ file: '', line: 0, firstSeenMs: madeMs },
 })
 
-const keyOf = ({ namespace, name }: KeyName): string => objectKey({ kind: 'ApiKeyClaim', namespace, name })
+const keyOf = ({ namespace, name }: KeyRef): string => objectKey({ kind: 'ApiKeyClaim', namespace, name })
 
 export function openClaims(parts: ClaimsParts) {
   const { kept, sealing, words, nowMs, onChange } = parts
   const claims = new Map<string, Claim>(kept.all().map((claim) => [keyOf(claim), claim]))
+  /** Those that wait since longer get their time from us. */
+  const beganMs = nowMs()
+  /** Uids of claims whose answer is on its way: no other is given beside it. */
+  const answering = new Set<string>()
   let last: Promise<unknown> = Promise.resolve()
 
   /** One after the other: of two with one name the second is told, and what is on its way out does not go twice. */
@@ -96,7 +105,7 @@ export function openClaims(parts: ClaimsParts) {
     return done
   }
 
-  const ofKey = ({ namespace, name }: KeyName): readonly Claim[] =>
+  const ofKey = ({ namespace, name }: KeyRef): readonly Claim[] =>
     [...claims.values()].filter((claim) => claim.namespace === namespace && claim.apiKey === name)
 
   const change = async (claim: Claim): Promise<'changed' | 'gone'> => {
@@ -109,6 +118,27 @@ export function openClaims(parts: ClaimsParts) {
     if (isConfirmed(claim)) onChange('changed', formOf(claim))
     return 'changed'
   }
+
+  const answer = (claim: Claim, given: Pick<Claim, 'status' | 'delivered'>): Promise<'changed' | 'gone'> =>
+    change({ ...claim, ...given, finished: true, finishedMs: nowMs() })
+
+  const exclusively = async (claim: Claim, act: () => Promise<unknown>): Promise<void> => {
+    if (answering.has(claim.uid)) throw takenOver()
+    answering.add(claim.uid)
+    try {
+      await act()
+    } finally {
+      answering.delete(claim.uid)
+    }
+  }
+
+  const deny = async (claim: Claim | undefined, denied: Denied): Promise<void> => {
+    if (claim === undefined || claim.finished || answering.has(claim.uid)) return
+    await exclusively(claim, () => answer(claim, { status: words.denied(claim, denied) }))
+  }
+
+  const isPast = ({ madeMs, delivered, finished, finishedMs }: Claim): boolean =>
+    Math.max(madeMs, finished ? (finishedMs ?? delivered?.at ?? madeMs) : beganMs) + parts.lifeMs <= nowMs()
 
   const create = async (key: string, manifest: unknown, dryRun: boolean): Promise<Submitted> => {
     const read = parseManifest(manifest)
@@ -165,7 +195,7 @@ export function openClaims(parts: ClaimsParts) {
       return claim !== undefined && isConfirmed(claim) ? claim.status : undefined
     },
     /** Keys that somebody waits for. */
-    awaited: (): readonly KeyName[] =>
+    awaited: (): readonly KeyRef[] =>
       [...claims.values()].flatMap(({ finished, namespace, apiKey }) =>
         finished ? [] : [{ namespace, name: apiKey }],
       ),
@@ -173,7 +203,7 @@ export function openClaims(parts: ClaimsParts) {
     submit: (submission: Submission): Promise<Submitted> => inTurn(() => decided(submission)),
 
     /** Oldest first; also those that hold a version of that very key already. */
-    waiting: (key: KeyName, keyUid: string | undefined) =>
+    waiting: (key: KeyRef, keyUid: string | undefined) =>
       ofKey(key)
         .filter(({ finished, delivered }) => !finished || (delivered !== undefined && delivered.keyUid === keyUid))
         .map(({ name, version, due, usable, delivered }) => ({
@@ -183,37 +213,36 @@ export function openClaims(parts: ClaimsParts) {
           objection: usable ? undefined : ('InvalidKey' as const),
         })),
 
-    deliver: async (key: KeyName, { claim: name, keyUid, version, plaintext, holds }: Delivering): Promise<void> => {
+    deliver: async (key: KeyRef, { claim: name, keyUid, version, plaintext, holds }: Delivering): Promise<void> => {
       const at = keyOf({ namespace: key.namespace, name })
-      const { publicJwk } = claims.get(at) ?? { publicJwk: undefined }
-      if (publicJwk === undefined) throw takenOver()
-      const { seal } = await sealing()
-      const jwe = await seal(plaintext, publicJwk)
-      const claim = claims.get(at)
-      if (claim === undefined || claim.finished || !holds()) throw takenOver()
-      const status = words.delivered(claim, { version, jwe })
-      const delivered = { version, at: nowMs(), keyUid }
-      // nobody has it, and nobody can read it any more
-      if ((await change({ ...claim, status, delivered, finished: true })) === 'gone') throw takenOver()
+      const asked = claims.get(at)
+      if (asked === undefined) throw takenOver()
+      await exclusively(asked, async () => {
+        const { seal } = await sealing()
+        const jwe = await seal(plaintext, asked.publicJwk)
+        const claim = claims.get(at)
+        if (claim?.uid !== asked.uid || claim.finished || !holds()) throw takenOver()
+        const status = words.delivered(claim, { version, jwe })
+        const delivered = { version, at: nowMs(), keyUid }
+        // nobody has it, and nobody can read it any more
+        if ((await answer(claim, { status, delivered })) === 'gone') throw takenOver()
+      })
     },
 
-    deny: async (key: KeyName, denied: Denied): Promise<void> => {
-      const claim = claims.get(keyOf({ namespace: key.namespace, name: denied.claim }))
-      if (claim === undefined || claim.finished) return
-      await change({ ...claim, status: words.denied(claim, denied), finished: true })
-    },
+    deny: async (key: KeyRef, denied: Denied): Promise<void> =>
+      deny(claims.get(keyOf({ namespace: key.namespace, name: denied.claim })), denied),
 
     /** Something was written of that key: what was sealed may be shown now. */
-    confirmed: (key: KeyName): void => {
+    confirmed: (key: KeyRef): void => {
       for (const claim of ofKey(key)) if (claim.delivered !== undefined) onChange('changed', formOf(claim))
     },
 
-    /** Takes away what is finished and past its time. */
+    /** Of those that are past their time: takes away what is finished, and tells what nobody could answer. */
     sweep: (): Promise<void> =>
       inTurn(async () => {
-        for (const claim of [...claims.values()]) {
-          const from = Math.max(claim.madeMs, claim.delivered?.at ?? claim.madeMs)
-          if (claim.finished && from + parts.lifeMs <= nowMs()) await remove(claim)
+        for (const claim of [...claims.values()].filter(isPast)) {
+          if (claim.finished) await remove(claim)
+          else await deny(claim, { claim: claim.name, ...words.unanswered })
         }
       }),
   }
@@ -227,5 +256,3 @@ type Delivering = {
   /** Whether nobody else has taken the hand-over. */
   readonly holds: () => boolean
 }
-
-type Denied = { readonly claim: string; readonly reason: string; readonly message: string }

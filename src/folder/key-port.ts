@@ -1,5 +1,6 @@
 /** The reconciler's port on a folder and a store: manifests that are in force on one side, digests and new keys on the other. */
 import { composeKeyId, type Digest, type KeyId, RANDOM_BYTES } from '../core/credential.ts'
+import type { KeyRef } from '../core/key-ref.ts'
 import type { Plaintext } from '../core/plaintext.ts'
 import { Trouble } from '../core/trouble.ts'
 import type { ApiKey } from '../resources/api-key.ts'
@@ -9,13 +10,11 @@ import type { ClaimsOfKeys } from './claims.ts'
 import type { NewKeys } from './new-keys.ts'
 import type { Store } from './store.ts'
 
-export type KeyName = { readonly namespace: string; readonly name: string }
-
 export type KeyPortParts = {
   readonly store: Pick<Store, 'forms' | 'secrets' | 'statuses'>
   /** The ApiKey as it is in force. */
   readonly find: (
-    ref: KeyName,
+    ref: KeyRef,
   ) => { readonly uid: string; readonly generation: number; readonly apiKey: ApiKey } | undefined
   /** undefined: new versions wait until there is somebody to receive them. */
   readonly newKeys: NewKeys | undefined
@@ -25,7 +24,7 @@ export type KeyPortParts = {
 }
 
 type Opening = {
-  readonly ref: KeyName
+  readonly ref: KeyRef
   readonly uid: string
   readonly over: string | undefined
   readonly recipient:
@@ -43,13 +42,13 @@ const PEOPLE = { createdBy: NOBODY_ELSE, cap: undefined, lost: [], unattested: u
 const ONLY_ON_A_CLUSTER = { arrival: undefined, workloadSecret: undefined, granting: undefined } as const
 
 export function makeKeyPort({ store: { forms, secrets, statuses }, find, newKeys, claims, random }: KeyPortParts) {
-  const waiting = (ref: KeyName, uid?: string) => claims?.waiting(ref, uid) ?? []
+  const waiting = (ref: KeyRef, uid?: string) => claims?.waiting(ref, uid) ?? []
 
   const automatic = (apiKey: ApiKey) =>
     newKeys === undefined || apiKey.spec.delivery.kind === 'imported' ? undefined : NEW_KEYS
 
   // the table is asked, not the folder: what is merely not seen there keeps its digests
-  const orphansOf = ({ namespace, name }: KeyName, uid: string | undefined) =>
+  const orphansOf = ({ namespace, name }: KeyRef, uid: string | undefined) =>
     secrets.named(`${namespace}/${name}`).filter((kept) => kept.uid !== uid && !forms.has(kept.uid))
 
   const takenFrom = (uid: string, { spec: { delivery } }: ApiKey) => {
@@ -60,7 +59,7 @@ export function makeKeyPort({ store: { forms, secrets, statuses }, find, newKeys
   }
 
   return {
-    observe: async (ref: KeyName) => {
+    observe: async (ref: KeyRef) => {
       const declared = find(ref)
       const orphans = orphansOf(ref, declared?.uid)
       const rest = { declared, orphans, ...ONLY_ON_A_CLUSTER, people: PEOPLE }
@@ -121,8 +120,8 @@ export function makeKeyPort({ store: { forms, secrets, statuses }, find, newKeys
 
     tombstone: secrets.tombstone,
     remove: (uid: string) => secrets.remove(uid),
-    denyClaim: async (ref: KeyName, denied: Parameters<ClaimsOfKeys['deny']>[1]) => await claims?.deny(ref, denied),
-    report: (_ref: KeyName, uid: string, status: unknown) => statuses.put(uid, status),
+    denyClaim: async (ref: KeyRef, denied: Parameters<ClaimsOfKeys['deny']>[1]) => await claims?.deny(ref, denied),
+    report: (_ref: KeyRef, uid: string, status: unknown) => statuses.put(uid, status),
   }
 }
 

@@ -40,8 +40,14 @@ const finished = (how: string): Finding => ({
   type: 'Finished',
   status: 'True',
   reason: how,
-  message: 'nothing more will come of this claim; it is removed 10 minutes after it was made',
+  message: 'nothing more will come of this claim; it is removed 10 minutes after its answer',
 })
 
-/** Measured from when it was made. */
+/** Of a claim whose time is over before anybody could answer it. */
+export const UNANSWERED = {
+  reason: 'NotClaimable',
+  message: 'it could not be answered in time: look at the conditions of the ApiKey, then claim anew',
+} as const
+
+/** Measured from its answer; of one that nobody could answer, from when it was made. */
 export const CLAIM_LIFE_MS = 10 * 60_000

@@ -3,7 +3,7 @@ import { isHandedOver } from '../core/version.ts'
 import type { Denied } from '../operator/claims.ts'
 import { ApiError, isConflict } from './api-error.ts'
 import { remove } from './calls.ts'
-import { CLAIM_LIFE_MS } from './claim-status.ts'
+import { CLAIM_LIFE_MS, UNANSWERED } from './claim-status.ts'
 import type { Claim } from './claims.ts'
 import type { KubeClient } from './client.ts'
 import { type KeyCaches, refOfObject } from './key-caches.ts'
@@ -68,8 +68,3 @@ export function makeClaimSweep({ client, caches, deny, nowMs }: ClaimSweepParts)
     return past.length
   }
 }
-
-const UNANSWERED = {
-  reason: 'NotClaimable',
-  message: 'it could not be answered in time: look at the conditions of the ApiKey, then claim anew',
-} as const

@@ -17,6 +17,7 @@ export type ClaimDenial =
 export type Denied = { readonly claim: string; readonly reason: ClaimDenial; readonly message: string }
 
 type Objection = Omit<Denied, 'claim'>
+
 type Objecting = (claim: WaitingClaim, life: Life) => Objection | undefined
 
 const ownFault: Objecting = ({ objection, unattested }) => {

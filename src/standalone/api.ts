@@ -6,7 +6,7 @@ import { type Accepted, type FolderProblem, objectKey, type Snapshot, titleOf } 
 import { type Claim, type Claims, type ClaimsParts, openClaims } from '../folder/claims.ts'
 import type { Folder } from '../folder/manifests.ts'
 import type { Store } from '../folder/store.ts'
-import { CLAIM_LIFE_MS, delivered, denied } from '../kube/claim-status.ts'
+import { CLAIM_LIFE_MS, delivered, denied, UNANSWERED } from '../kube/claim-status.ts'
 import type { KeySecret } from '../resources/key-secret.ts'
 import type { Log } from '../runtime/log.ts'
 import { nowMs, random, uuid } from '../runtime/system.ts'
@@ -90,6 +90,7 @@ export function claimsOf({ store, log }: ApiParts, { folder, onChange, wake }: C
         log.warn(fields, 'a claim was denied')
         return denied(why, { claim: asKubeObject(claim), nowMs: nowMs() })
       },
+      unanswered: UNANSWERED,
     },
     lifeMs: CLAIM_LIFE_MS,
     nowMs,

@@ -296,14 +296,16 @@ describe('without a name', () => {
       ...named('acme-web-eu'),
       spec: { type: 'workspace', displayName: 'Acme Web EU' },
     })
-    const terminal = fakeTerminal({ answers: ['shop', 'Shop', '1', 'staging', '1-2', 'soon', '90d', 'y'] })
+    const terminal = fakeTerminal({
+      answers: ['shop', 'Shop', '1', 'staging', '1-2', 'soon', '90d', 'many', '600/1m', 'y'],
+    })
     expect(await createKey(cluster, asked({ name: undefined, flags: {} }), terminal)).toBe(0)
     expect(terminal.said.err).toContain('   1) acme-web-eu  workspace, Acme Web EU\n')
     expect(terminal.said.err).toContain('   2) license:manage\n')
     expect(terminal.said.err).not.toContain('of:one-namespace-only')
     expect(terminal.said.err).toContain('never): a number of s, m, h or d, such as 90d\n')
     expect(terminal.said.err).toContain(
-      'keyward create shop -n team-web --access-namespace acme-web-eu --environment staging --permissions customer:read,license:manage --display-name Shop --expires-at 2027-02-20T12:00:00Z\n',
+      'keyward create shop -n team-web --access-namespace acme-web-eu --environment staging --permissions customer:read,license:manage --display-name Shop --expires-at 2027-02-20T12:00:00Z --rate-limit 600/1m\n',
     )
     expect(cluster.objects.get('apikeys/team-web/shop')?.spec).toEqual({
       displayName: 'Shop',
@@ -311,11 +313,26 @@ describe('without a name', () => {
       environment: 'staging',
       permissions: ['customer:read', 'license:manage'],
       expiresAt: '2027-02-20T12:00:00Z',
+      rateLimit: { requests: 600, per: '1m' },
     })
   })
 
+  test('the command line that is shown holds every flag that was given', async () => {
+    const flags = {
+      ...{ displayName: "Shop's", accessNamespace: 'acme', environment: 'staging', permissions: ['a:b', 'c:d'] },
+      ...{ customers: ['globex', 'initech'], expiresAt: '2027-02-20T12:00:00Z', rateLimit: '600/1m', burst: '10' },
+      ...{ quota: '1000/day', allowedCidrs: ['203.0.113.0/24', '2001:db8::/32'], overlap: '1h', rotateEvery: '720h' },
+      secretName: 'shop-key',
+    }
+    const terminal = fakeTerminal({ answers: ['shop', 'y'] })
+    await createKey(fakeCluster(), asked({ name: undefined, flags, wait: false }), terminal)
+    expect(terminal.said.err).toContain(
+      "  keyward create shop -n team-web --access-namespace acme --environment staging --permissions a:b,c:d --display-name 'Shop'\\''s' --customers globex,initech --expires-at 2027-02-20T12:00:00Z --rate-limit 600/1m --burst 10 --quota 1000/day --allowed-cidrs 203.0.113.0/24,2001:db8::/32 --overlap 1h --rotate-every 720h --secret-name shop-key\n",
+    )
+  })
+
   const answering = (...answers: readonly string[]) => ({
-    terminal: fakeTerminal({ answers: [...answers, 'acme', '1', 'a:b', '', 'y'] }),
+    terminal: fakeTerminal({ answers: [...answers, 'acme', '1', 'a:b', '', '', 'y'] }),
     placed: [] as string[],
   })
 
@@ -351,7 +368,7 @@ describe('without a name', () => {
 
   test('and a no, nothing is made', async () => {
     const cluster = fakeCluster()
-    const terminal = fakeTerminal({ answers: ['shop', '', 'acme', '1', 'a:b', '', 'n'] })
+    const terminal = fakeTerminal({ answers: ['shop', '', 'acme', '1', 'a:b', '', '', 'n'] })
     await expect(createKey(cluster, asked({ name: undefined, flags: {} }), terminal)).rejects.toThrow(
       'nothing was created',
     )

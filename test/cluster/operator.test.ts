@@ -150,6 +150,31 @@ describe('a Secret for a workload', () => {
   })
 })
 
+test('another name for the Secret moves nothing: the next version goes there, and the earlier Secret stays', async () => {
+  await applyKey(cluster, 'moved', { delivery: { secretName: 'moved-from' } })
+  await untilReady(cluster, 'moved', 'Active')
+  const first = await workloadSecret(cluster, 'moved-from')
+  await editKey(cluster, 'moved', { delivery: { secretName: 'moved-to' } })
+  await until('the status says that it is not there', async () => {
+    const key = await getKey(cluster, 'moved')
+    return key && conditionOf(key, 'CredentialStored')?.reason === 'SecretMissing'
+  })
+  expect(await workloadSecret(cluster, 'moved-to')).toBeUndefined()
+
+  await editKey(cluster, 'moved', { regenerate: 1 })
+  const second = await until('the next version is there', () => workloadSecret(cluster, 'moved-to'))
+  const kept = await until('it is stored', async () => {
+    const [now] = await keptOf(cluster, 'moved')
+    return now?.current?.claimedAt === undefined ? undefined : now
+  })
+  expect([kept.current?.digest, kept.previous]).toEqual([digestIn(second.key), undefined])
+  expect(await workloadSecret(cluster, 'moved-from')).toEqual(first)
+  await until('the status says that it is', async () => {
+    const key = await getKey(cluster, 'moved')
+    return key && conditionOf(key, 'CredentialStored')?.reason === 'Stored'
+  })
+})
+
 describe('what is settled', () => {
   const everything = async () => {
     const { body } = await cluster.request('GET', '/apis/keyward.dev/v1alpha1/apikeys')

@@ -28,8 +28,8 @@ const secretAt = (version: number, claimedAt: number | undefined, uid = 'u'): Ke
   current: { version, digest: 'd' as never, issuedAt: 1, claimedBy: claimedAt && 's', claimedAt } as never,
 })
 
-function home(stored: Map<string, Claim> = new Map()) {
-  const state = { now: 1000, secret: undefined as KeySecret | undefined, told: [] as string[], woken: [] as string[] }
+function home(stored: Map<string, Claim> = new Map(), now = 1000) {
+  const state = { now, secret: undefined as KeySecret | undefined, told: [] as string[], woken: [] as string[] }
   let uids = 0
   const claims = openClaims({
     kept: {
@@ -38,7 +38,10 @@ function home(stored: Map<string, Claim> = new Map()) {
       erase: async (uid) => void stored.delete(uid),
     },
     sealing: async () => ({ seal: async () => 'sealed', isOnCurve: () => true }),
-    words: { delivered: (_claim, what) => what, denied: (_claim, { reason }) => ({ reason }) },
+    words: {
+      ...{ delivered: (_claim, what) => what, denied: (_claim, { reason }) => ({ reason }) },
+      unanswered: { reason: 'NotClaimable', message: 'too late' },
+    },
     lifeMs: LIFE_MS,
     nowMs: () => state.now,
     newUid: () => `claim-${uids++}`,
@@ -115,19 +118,50 @@ describe('a claim', () => {
     expect(claims.awaited()).toEqual([KEY])
   })
 
-  test('goes ten minutes after it was answered, and one that waits stays', async () => {
-    const { claims, state, stored, make } = home()
-    await make('denied')
-    await make('waiting')
-    await claims.deny(KEY, { claim: 'denied', reason: 'KeyExpired', message: '' })
-    expect(claims.statusOf('ApiKeyClaim/team/denied')).toEqual({ reason: 'KeyExpired' })
-    state.now += LIFE_MS - 1
+  const leftAfter = async ({ claims, state, stored }: ReturnType<typeof home>, ms: number) => {
+    state.now += ms
     await claims.sweep()
-    expect(stored.size).toBe(2)
-    state.now += 1
-    await claims.sweep()
-    expect([...stored.values()].map(({ name }) => name)).toEqual(['waiting'])
-    expect(state.told.at(-1)).toBe('went denied')
+    return [...stored.values()].map(({ name }) => name)
+  }
+
+  test.each(['denied', 'delivered'])('that was %s goes ten minutes after that, however long it waited', async (how) => {
+    const here = home()
+    await here.make('first')
+    expect(await leftAfter(here, LIFE_MS - 1)).toEqual(['first'])
+    if (how === 'delivered') await here.deliver('first')
+    else await here.claims.deny(KEY, { claim: 'first', reason: 'KeyExpired', message: '' })
+    expect(await leftAfter(here, LIFE_MS - 1)).toEqual(['first'])
+    expect(await leftAfter(here, 1)).toEqual([])
+    expect(here.state.told.at(-1)).toBe('went first')
+  })
+
+  test('that nobody could answer within ten minutes is told so, and goes ten minutes later', async () => {
+    const here = home()
+    await here.make('first')
+    expect(await leftAfter(here, LIFE_MS - 1)).toEqual(['first'])
+    expect(here.claims.statusOf('ApiKeyClaim/team/first')).toBeUndefined()
+    expect(await leftAfter(here, 1)).toEqual(['first'])
+    expect(here.claims.statusOf('ApiKeyClaim/team/first')).toEqual({ reason: 'NotClaimable' })
+    expect(await leftAfter(here, LIFE_MS - 1)).toEqual(['first'])
+    expect(await leftAfter(here, 1)).toEqual([])
+  })
+
+  test('that waited while nobody ran has its time from the start', async () => {
+    const before = home()
+    await before.make('first')
+    const later = home(before.stored, before.state.now + LIFE_MS)
+    expect(await leftAfter(later, LIFE_MS - 1)).toEqual(['first'])
+    expect(later.claims.awaited()).toEqual([KEY])
+    expect(await leftAfter(later, 1)).toEqual(['first'])
+    expect(later.claims.awaited()).toEqual([])
+  })
+
+  test('that is being delivered is not told that it is too late', async () => {
+    const here = home()
+    await here.make('first')
+    here.state.now += LIFE_MS
+    await Promise.all([here.deliver('first'), here.claims.sweep()])
+    expect(here.claims.statusOf('ApiKeyClaim/team/first')).toMatchObject({ version: 1 })
   })
 
   test('that is deleted at the end of its time goes once', async () => {

@@ -145,8 +145,7 @@ export function fakeCluster(wish: FakeWish = {}): FakeCluster {
       if (secrets.has(`${namespace}/${name}`)) throw new Refused({ status: 409, reason: 'AlreadyExists', message: '' })
       if (trial?.dryRun !== true) secrets.set(`${namespace}/${name}`, data)
     },
-    mayGrant: async ({ permission, accessNamespace }) =>
-      accessNamespace !== undefined && (wish.grants ?? []).includes(permission),
+    mayGrant: async ({ permission }) => (wish.grants ?? []).includes(permission),
     rules: async () => wish.rules ?? [],
     throughPod: async ({ namespace, name, port }, path) => {
       const refused = wish.refuse?.(`proxy ${namespace}/${name}:${port}`)
