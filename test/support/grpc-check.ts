@@ -9,6 +9,8 @@ export type GrpcQuestion = {
   readonly method?: string
   readonly key?: string | undefined
   readonly headers?: Readonly<Record<string, string>>
+  /** Where Envoy saw it come from. */
+  readonly address?: string | undefined
 }
 
 export type GrpcClient = {
@@ -38,9 +40,11 @@ export function grpcClient(address: string, secured: ChannelCredentials = creden
       )
     })
   return {
-    check: ({ host, path, method = 'GET', key, headers = {} }) => {
+    check: ({ host, path, method = 'GET', key, headers = {}, address }) => {
       const all = { ':authority': host, ':method': method, ':path': path, ...(key && { 'x-api-key': key }), ...headers }
-      const request = { attributes: { request: { http: { method, host, path, scheme: 'http', headers: all } } } }
+      const source = address !== undefined && { source: { address: { socketAddress: { address } } } }
+      const http = { method, host, path, scheme: 'http', headers: all }
+      const request = { attributes: { ...source, request: { http } } }
       return call('/envoy.service.auth.v3.Authorization/Check', encodeRequest(request), decodeResponse)
     },
     health: () => call('/grpc.health.v1.Health/Check', new Uint8Array(), (bytes) => bytes[1] ?? 0),

@@ -12,6 +12,8 @@ type Spec = Readonly<Record<string, unknown>>
 export type RandomKey = {
   /** With its status, as the operator left it; the spec may have been edited since, by what takes away. */
   readonly apiKey: KubeObject
+  /** The spec as the operator granted it, before that edit. */
+  readonly granted: Spec
   readonly digestSecret: KubeObject
   /** The same, of people who hold everywhere inside the access namespace what they hold on it, or nowhere. */
   readonly held: { readonly everywhere: KubeObject; readonly nowhere: KubeObject }
@@ -61,14 +63,15 @@ const some = <T>(draw: Draw, from: readonly T[]): readonly T[] => {
   return drawn.length > 0 ? drawn : [draw.pick(from)]
 }
 
-export function randomWorld(draw: Draw, seed: string): RandomWorld {
+/** @param uidOf of the ApiKeys, by their names */
+export function randomWorld(draw: Draw, seed: string, uidOf?: (name: string) => string): RandomWorld {
   const there = NAMESPACES.filter(() => draw.chance(0.95))
   return {
     namespaces: there.map(({ name, type, parent, externalId }) =>
       object(name, undefined, { spec: { type, externalId, ...(parent !== undefined && { parent }) } }),
     ),
     apis: Array.from({ length: 1 + draw.below(3) }, (_, i) => randomApi(draw, i)),
-    keys: Array.from({ length: 6 }, (_, i) => randomKey(draw, `${seed}-${i}`)),
+    keys: Array.from({ length: 6 }, (_, i) => randomKey(draw, `${seed}-${i}`, uidOf)),
   }
 }
 
@@ -123,9 +126,10 @@ const ROUTES: readonly ((draw: Draw) => Spec)[] = [
   }),
 ]
 
+const WITHIN = { type: 'WithinCreatorAccess', status: 'True', reason: 'WithinAccess', message: '' }
 const VERSION = { issuedAt: NOON - 1000, claimedBy: 'ana', claimedAt: NOON - 500 }
 
-function randomKey(draw: Draw, seed: string): RandomKey {
+function randomKey(draw: Draw, seed: string, uidOf?: (name: string) => string): RandomKey {
   const name = `key-${seed}`
   const asked = some(draw, PERMISSIONS)
   const held = asked.filter(() => draw.chance(0.85))
@@ -141,7 +145,7 @@ function randomKey(draw: Draw, seed: string): RandomKey {
     regenerate: 0,
     overlap: '0s',
   }
-  const edit = draw.chance(0.25) ? edited(draw, asked) : undefined
+  const edit = draw.chance(0.25) && spec.state !== 'Revoked' ? edited(draw, asked) : undefined
   const apiKey = object(name, 'team', {
     spec: { ...spec, ...edit },
     status: {
@@ -149,14 +153,14 @@ function randomKey(draw: Draw, seed: string): RandomKey {
       permissions: held,
       observedGeneration: 1,
       credential: { version: 1 },
-      conditions: [{ type: 'WithinCreatorAccess', status: 'True', reason: 'WithinAccess', message: '' }],
+      conditions: [{ ...WITHIN, lastTransitionTime: '2026-11-20T12:00:00Z' }],
     },
   })
   const { environment } = spec as { readonly environment: 'production' }
   const credential = aCredential({ seed, environment })
   const secret: KeySecret = {
     keyId: credential.keyId,
-    uid: apiKey.metadata.uid,
+    uid: uidOf?.(name) ?? apiKey.metadata.uid,
     name: `team/${name}`,
     origin: 'minted',
     rotations: 0,
@@ -173,6 +177,7 @@ function randomKey(draw: Draw, seed: string): RandomKey {
     })
   return {
     apiKey: edit === undefined ? apiKey : { ...apiKey, metadata: { ...apiKey.metadata, generation: 2 } },
+    granted: spec,
     digestSecret: withPlaces(Object.fromEntries(drawn)),
     held: { everywhere: withPlaces(aWholeCap(held).within), nowhere: withPlaces({}) },
     credential: credential.text,
