@@ -25,7 +25,9 @@ const WRITES: Readonly<Record<string, number>> = {
   'a Secret for a workload': 7,
   'another version in the Secret of a workload': 8,
   'a regeneration without overlap': 3,
+  'an overlap that is cut short': 3,
   'an import': 2,
+  'another digest that is imported': 3,
   'a revocation': 3,
   'a deletion': 3,
 }

@@ -127,6 +127,18 @@ const isRetired = async (cluster: Cluster, keyId: string): Promise<boolean> => {
   return items.some(({ data }) => data?.[keyId] !== undefined)
 }
 
+const importable = (keyId = composeKeyId('production', randomBytes(RANDOM_BYTES))) => {
+  const credential = composeCredential(keyId, randomBytes(RANDOM_BYTES))
+  return { keyId, digest: `sha256:${digestOf(credential)}` }
+}
+const imports = async (cluster: Cluster, { name }: Life): Promise<void> => {
+  await applyKey(cluster, name, { delivery: importable() })
+}
+const importsAgain = async (cluster: Cluster, name: string): Promise<void> => {
+  const [kept] = await keptOf(cluster, name)
+  await editKey(cluster, name, { delivery: importable(kept?.keyId) })
+}
+
 export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'a key that is declared',
@@ -166,17 +178,37 @@ export const SCENARIOS: readonly Scenario[] = [
     settled: (cluster, { name }) => untilReady(cluster, name, 'AwaitingClaim'),
   },
   {
-    name: 'an import',
-    before: nothing,
-    change: async (cluster, { name }) => {
-      const credential = composeCredential(
-        composeKeyId('production', randomBytes(RANDOM_BYTES)),
-        randomBytes(RANDOM_BYTES),
-      )
-      const delivery = { keyId: credential.keyId, digest: `sha256:${digestOf(credential)}` }
-      await applyKey(cluster, name, { delivery })
+    name: 'an overlap that is cut short',
+    before: async (cluster, life) => {
+      await forWorkload(cluster, life)
+      await inSecret(1)(cluster, life)
+      await editKey(cluster, life.name, { regenerate: 1 })
+      await inSecret(2)(cluster, life)
+      const [kept] = await keptOf(cluster, life.name)
+      if (kept?.previous === undefined) throw new Error('the replaced secret does not work any more')
     },
-    settled: active,
+    change: async (cluster, { name }) => void (await editKey(cluster, name, { overlap: '0s' })),
+    settled: (cluster, { name }) =>
+      until('the replaced secret is dead', async () => {
+        const [key, [kept]] = await Promise.all([getKey(cluster, name), keptOf(cluster, name)])
+        return kept?.previous === undefined && key?.status?.credential?.previousValidUntil === undefined
+      }),
+  },
+  { name: 'an import', before: nothing, change: (cluster, life) => imports(cluster, life), settled: active },
+  {
+    name: 'another digest that is imported',
+    before: async (cluster, life) => {
+      await imports(cluster, life)
+      await active(cluster, life)
+    },
+    change: (cluster, { name }) => importsAgain(cluster, name),
+    settled: (cluster, { name }) =>
+      until('it is what is stored', async () => {
+        const [key, [kept]] = await Promise.all([getKey(cluster, name), keptOf(cluster, name)])
+        const { digest } =
+          (key?.spec as { readonly delivery?: { readonly digest?: string } } | undefined)?.delivery ?? {}
+        return `sha256:${kept?.current?.digest}` === digest && key?.status?.credential?.version === 2
+      }),
   },
   {
     name: 'a revocation',
