@@ -46,11 +46,20 @@ export function readEnvoyHead(wire: WireRequest): EnvoyHead | NoHead {
     const name = headers[i] ?? ''
     const value = headers[i + 1] ?? ''
     const untold = name.charCodeAt(0) === COLON ? takePseudo(into, wire, { name, value }) : take(into, name, value)
-    if (untold !== undefined) return { untold, upTo: 'caller', code: 'ambiguous_request' }
+    if (untold !== undefined) return refused(untold)
   }
   const { hosts, requestIds, clientsOwn } = into
   return { hosts, headers: into.headers, requestId: requestIds.length === 1 ? requestIds[0] : undefined, clientsOwn }
 }
+
+const refused = (untold: string): NoHead => ({
+  ...{ untold, upTo: 'caller' },
+  code: untold === NO_TEXT ? 'ambiguous_path' : 'ambiguous_request',
+})
+
+// of bytes that are no text Envoy makes another path than the one that it tells beside it
+const NO_TEXT = 'a path that is no text'
+const isVisible = (text: string): boolean => /^[!-~]*$/.test(text)
 
 function takePseudo(
   into: Growing,
@@ -62,7 +71,8 @@ function takePseudo(
       claim(into, value)
       return undefined
     case ':path':
-      return value === path ? undefined : 'two paths'
+      if (value === path) return undefined
+      return isVisible(value) && isVisible(path) ? 'two paths' : NO_TEXT
     case ':method':
       return value === method ? undefined : 'two methods'
     case ':scheme':

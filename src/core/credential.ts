@@ -82,6 +82,11 @@ function numberOf(text: string, start: number): number {
   return value
 }
 
+const SECRET = new RegExp(`(?:^|[^0-9A-Za-z])[0-9A-Za-z]{${SECRET_LENGTH}}(?:$|[^0-9A-Za-z])`)
+
+/** Whether something in it is as long as a secret, alone or within its key. */
+export const mayHoldSecret = (text: string): boolean => text.length >= SECRET_LENGTH && SECRET.test(text)
+
 /** The Secret as it is shown beside the key ID. */
 export const secretOf = (credential: Credential): string => credential.text.slice(-SECRET_LENGTH)
 

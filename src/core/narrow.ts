@@ -1,6 +1,6 @@
 /** A list route cut down to the visible set: the header, the query parameter, the filter of the response. */
 
-import { type Target, unescaped } from './path.ts'
+import { compatible, type Target, unescaped } from './path.ts'
 import type { Ability } from './request.ts'
 import type { Narrow } from './route.ts'
 import { MAX_LIST_LENGTH, type Visible } from './visible.ts'
@@ -95,6 +95,9 @@ function queryValue(name: string, { list, ids }: Visible, query: string): string
 
 /** The caller's one value for a parameter, or why it can not be told which one counts. */
 function ownValue(name: string, query: string): string | undefined | Unnarrowed {
+  // whoever reads an address by its last question mark, or up to the second, would take another query for it
+  if (query.includes('?')) return { code: 'ambiguous_request', why: 'the query holds a question mark' }
+  if (hasMoreThan(MOST_PARAMETERS, query)) return { code: 'ambiguous_request', why: 'more parameters than are read' }
   const mine = query.split('&').flatMap((raw) => raw.split(';').map((part) => ({ part, whole: part === raw })))
   const isOwn = spellingOf(name)
   const own = mine.filter(({ part }) => isOwn(part))
@@ -105,6 +108,21 @@ function ownValue(name: string, query: string): string | undefined | Unnarrowed 
   if (!only.whole) return { code: 'ambiguous_request', why: `the caller sends ${name} behind a semicolon` }
   return decoded(only.part.slice(nameOf(only.part).length + 1))
 }
+
+/** Servers commonly leave out what comes after the thousandth; ours comes last. */
+const MOST_PARAMETERS = 256
+
+function hasMoreThan(most: number, query: string): boolean {
+  let count = 1
+  for (let i = 0; i < query.length; i++) {
+    const code = query.charCodeAt(i)
+    if ((code === AMPERSAND || code === SEMICOLON) && ++count > most) return true
+  }
+  return false
+}
+
+const AMPERSAND = 0x26
+const SEMICOLON = 0x3b
 
 function nameOf(pair: string): string {
   const end = pair.indexOf('=')
@@ -127,8 +145,7 @@ function spellingOf(name: string): (pair: string) => boolean {
 
 /** A name taken apart where frameworks do: `filter[id]`, `filter.id` and PHP's `filter_id` name one thing. */
 const stepsOf = (name: string): readonly string[] =>
-  name
-    .normalize('NFKC')
+  compatible(name)
     .toLowerCase()
     .split(/[[\].\u0000]+/)
     .map((step) => step.trim().replace(/[\s_-]+/g, '_'))

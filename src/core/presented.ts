@@ -58,8 +58,21 @@ function fromAuthorization(value: string): Presented {
     const isKey = rest.startsWith('kw_') || rest === '' || rest.startsWith(' ')
     return isKey ? fromKey(rest) : { kind: 'token', text: rest }
   }
-  return scheme.toLowerCase() === 'basic' ? fromBasic(rest) : NONE
+  if (scheme.toLowerCase() === 'basic') return fromBasic(rest)
+  return value.includes(',') && holdsTwo(value) ? JOINED : NONE
 }
+
+const QUOTED = /"(?:[^"\\]|\\.)*"/g
+/** RFC 9110 §11.2: an auth-param, as far as it can be told from the token68 of another credential. */
+const PARAMETER = /^[ \t]*[!#$%&'*+\-.^_`|~0-9A-Za-z]+[ \t]*=[ \t]*[^= \t]/
+
+/** Parameters of one credential stand between commas too; what is none of them is another credential. */
+const holdsTwo = (value: string): boolean =>
+  value
+    .replace(QUOTED, '""')
+    .split(',')
+    .slice(1)
+    .some((part) => !PARAMETER.test(part))
 
 /** RFC 7617: base64 of `<key ID>:<secret>`; only the one canonical base64 text of it is taken. */
 function fromBasic(encoded: string): Presented {

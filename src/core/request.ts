@@ -1,4 +1,5 @@
 /** One request as its caller made it, in no proxy's words: what every listener translates into. */
+import { mayHoldSecret } from './credential.ts'
 
 /** What the listener can do to a request and its response beyond letting it pass. */
 export type Ability = {
@@ -33,4 +34,4 @@ const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/
 
 /** The proxy's request ID where it is harmless in a log and a header, else none. */
 export const usableRequestId = (text: string | undefined): string | undefined =>
-  text !== undefined && REQUEST_ID.test(text) ? text : undefined
+  text !== undefined && REQUEST_ID.test(text) && !mayHoldSecret(text) ? text : undefined

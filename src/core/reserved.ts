@@ -9,8 +9,8 @@ const GUARDED = new Set(['authorization', 'x-api-key', 'host', 'content-length',
 /** Headers by which a caller asks some servers to take another method than the one it sends. */
 export const OVERRIDES: ReadonlySet<string> = new Set(['x-http-method-override', 'x-http-method', 'x-method-override'])
 
-// The same in the query string: Rails, Laravel and Symfony; Google's APIs.
-const QUERY_OVERRIDES = new Set([...OVERRIDES, '_method', '$httpmethod'])
+// The same in the query string: Rails, Laravel and Symfony; Google's APIs. As PHP reads names, which folds most.
+const QUERY_OVERRIDES = new Set([...[...OVERRIDES].map((name) => name.replaceAll('-', '_')), '_method', '$httpmethod'])
 
 const EXACT_NAME = /^[a-z0-9-]+$/
 // most queries neither name a method nor could hide one
@@ -30,7 +30,14 @@ export function ambiguousName(lowerCase: string): string | undefined {
 /** Whether a query string holds a parameter that some server takes for the method. */
 export function overridesMethod(query: string): boolean {
   if (!MAY_OVERRIDE.test(query)) return false
-  return query.split(/[&;]/).some((pair) => QUERY_OVERRIDES.has(unescaped(pair.split('=', 1)[0] ?? '').toLowerCase()))
+  return query.split(/[&;?]/).some((pair) => QUERY_OVERRIDES.has(parameterName(pair)))
+}
+
+/** PHP ends a name at NUL, drops spaces in front of it, and makes `_` of spaces, dots and an open bracket. */
+function parameterName(pair: string): string {
+  const name = unescaped((pair.split('=', 1)[0] ?? '').replaceAll('+', ' ')).toLowerCase()
+  const end = name.indexOf('\0')
+  return (end === -1 ? name : name.slice(0, end)).replace(/^ +/, '').replace(/[ .[-]/g, '_')
 }
 
 export const isReserved = (lowerCase: string): boolean => lowerCase.startsWith(RESERVED_PREFIX)

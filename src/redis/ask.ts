@@ -1,6 +1,6 @@
 /** One question to the script: the only place that sends it. */
 import type { Limit } from '../core/limit.ts'
-import type { Trouble } from '../core/trouble.ts'
+import { Trouble } from '../core/trouble.ts'
 import type { RedisClient } from './connect.ts'
 import { fromRedis } from './failure.ts'
 import { withKnownScript } from './known-script.ts'
@@ -49,6 +49,8 @@ export function askRedis({ client, prefix, onGarbage, givenUs }: AskParts): Ask 
     const key = bucketKey(prefix, bucket)
     try {
       const reply = readReply(await withKnownScript(() => scripted.keywardSpend(key, ...args)), limits)
+      // more than were asked for is nothing that our script says
+      if (reply.granted > wanted) throw new Trouble('redis_reply_unreadable', 'retry')
       if (reply.garbage) onGarbage()
       return reply
     } catch (error) {

@@ -1,4 +1,5 @@
 /** What requests said, in slots of fixed size: bytes that are copied and written over, so that nothing of a request stays alive. */
+import { mayHoldSecret } from '../core/credential.ts'
 import type { CheckRequest } from '../core/request.ts'
 import { mask } from './log.ts'
 
@@ -104,23 +105,31 @@ const NOT_PLAIN = -1
 const PERCENT = 0x25
 const UNDERSCORE = 0x5f
 const SMALL_W = 0x77
+/** A run of letters and digits that could be a secret, or a key in base64. */
+const LONG = 49
 
 /** Goes on as it began: from NOT_PLAIN to NOT_PLAIN. By hand, since a call of Buffer for each text takes twice as long. */
 function copyPlain(text: string, length: number, bytes: Uint8Array, from: number): number {
   if (from === NOT_PLAIN) return NOT_PLAIN
   let all = 0
   let before = 0
+  let run = 0
   let mayHoldKey = false
   for (let i = 0; i < length; i++) {
     const code = text.charCodeAt(i)
     // kw_, as itself or encoded
     if (code === PERCENT || (code === UNDERSCORE && before === SMALL_W)) mayHoldKey = true
+    run = isPlainDelimiter(code) ? 0 : run + 1
+    if (run === LONG) mayHoldKey = true
     all |= code
     before = code
     bytes[from + i] = code
   }
   return mayHoldKey || all > 0x7f ? NOT_PLAIN : from + length
 }
+
+/** `-` `.` `/`: what segments, names and UUIDs are divided by. */
+const isPlainDelimiter = (code: number): boolean => code >= 0x2d && code <= 0x2f
 
 const hostOf = ([host = '']: readonly string[]): string => (host.includes('@') ? '[no host]' : host)
 
@@ -129,12 +138,20 @@ const pathOf = (target: string): string => (target.startsWith('/') ? (target.spl
 
 const HIDDEN = '[hidden]'
 
-/** As in the log; where a key is percent-encoded, or anything is so often that nobody could tell, all of the text goes. */
+/** As in the log; where a key is encoded, a secret stands alone, or anything is encoded so often that nobody could tell, all of the text goes. */
 function maskedText(text: string): string {
   const plain = decoded(text)
   if (plain === undefined) return HIDDEN
-  if (mask(plain) === plain) return text
-  return plain === text ? mask(text) : HIDDEN
+  const masked = mask(plain)
+  if (masked === plain) return mayHoldSecret(plain) || holdsBase64OfKey(plain) ? HIDDEN : text
+  return plain !== text || mayHoldSecret(masked) ? HIDDEN : masked
+}
+
+function holdsBase64OfKey(text: string): boolean {
+  return text.split('/').some((part) => {
+    const bytes = part.length < LONG ? '' : Buffer.from(part, 'base64').toString('latin1')
+    return mask(bytes) !== bytes
+  })
 }
 
 const MOST_DECODED = 3

@@ -156,7 +156,7 @@ export const roleInResponse = remembered(responseRole)
 const ORDINARY_OPTION = new Set(['', 'close', 'keep-alive', 'upgrade', 'te', 'http2-settings', 'proxy-connection'])
 
 /** Lower-case names of headers that a Connection header makes hop-by-hop, beyond those that always are. */
-export function namedByConnection(value: string): ReadonlySet<string> | undefined {
+export function namedByConnection(value: string): Set<string> | undefined {
   if (value === 'keep-alive' || value === 'close' || value === 'Keep-Alive' || value === 'Upgrade') return undefined
   const named = value
     .split(',')

@@ -36,7 +36,7 @@ class Reading {
   readonly requestIds: string[] = []
   forwardedProto: string | undefined
   framing = NO_BODY
-  named: ReadonlySet<string> | undefined
+  named: Set<string> | undefined
   bad: string | undefined
 
   take(name: string, value: string): void {
@@ -78,7 +78,8 @@ class Reading {
   #connection(value: string): void {
     const named = namedByConnection(value)
     if (named === undefined) return
-    this.named = this.named === undefined ? named : new Set([...this.named, ...named])
+    if (this.named === undefined) this.named = named
+    else for (const name of named) this.named.add(name)
     if (FRAMING_NAMES.some((name) => named.has(name))) this.bad ??= 'Connection names a header that frames the message'
   }
 

@@ -158,6 +158,17 @@ describe('a method in the query', () => {
     '$httpMethod=DELETE',
     '%24httpMethod=DELETE',
     '_method',
+    // as PHP reads them
+    '.method=DELETE',
+    '%2emethod=DELETE',
+    '+_method=DELETE',
+    '%20_method=DELETE',
+    '_method%00=DELETE',
+    '_method%00x=DELETE',
+    '[method=DELETE',
+    'x_http_method_override=DELETE',
+    '?_method=DELETE',
+    'a=1?_method=DELETE',
   ])('%s is a second method', (query) => {
     expect(overridesMethod(query)).toBe(true)
   })

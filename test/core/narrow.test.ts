@@ -84,6 +84,12 @@ describe('by the query', () => {
     ['a value behind a semicolon', 'a=1;id=eu-1'],
     ['a value before a semicolon', 'id=eu-1;a=1'],
     ['a value outside behind a semicolon', 'a=1;id=shop-1'],
+    ['a second question mark in front of a value', '?id=eu-1'],
+    ['a question mark in another value', 'a=/b?id=shop-1'],
+    ['a question mark at the end', 'a?'],
+    ['more parameters than servers read', 'a&'.repeat(256)],
+    ['more parameters behind its own than servers read', `id=eu-1${'&a'.repeat(256)}`],
+    ['more parameters than servers read, behind semicolons', 'a;'.repeat(256)],
   ])('a caller with %s is ambiguous', (_what, query) => {
     expect(codeOf(narrowed({ query: 'id' }, query))).toBe('ambiguous_request')
   })

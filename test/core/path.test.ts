@@ -336,6 +336,7 @@ describe('laws', () => {
     ['encoded letters', `/${'%c3%a9'.repeat(2_500)}`],
     ['encoded letters and a stray percent sign', `/${'%c3%a9'.repeat(2_500)}%`],
     ['dots', `/${'.'.repeat(15_000)}`],
+    ['encoded marks of two kinds', `/a${'%CC%81'.repeat(1_250)}${'%CC%A3'.repeat(1_250)}`],
     ['a query', `/?${'a=%20&'.repeat(2_500)}%`],
   ])('15,000 characters of %s take less than five milliseconds', (_what, long) => {
     expect(leastCpuMs(() => parseTarget(long))).toBeLessThan(5)

@@ -77,6 +77,10 @@ test.each([
   ['a key that is encoded twice', `/${text.replaceAll('_', '%255f')}`, '[hidden]', true],
   ['what is encoded again and again', `/${'%25'.repeat(3)}25252525`, '[hidden]', true],
   ['a URL with a password', 'http://ana:pass@api.test/things', '[no path]', true],
+  ['a secret alone', `/things/${secret}`, '[hidden]', true],
+  ['a secret alone beside a key', `/things/${text}/${secret}`, '[hidden]', true],
+  ['a key in base64', `/things/${Buffer.from(text).toString('base64url')}`, '[hidden]', true],
+  ['what is longer than a secret', `/things/${'a'.repeat(64)}`, `/things/${'a'.repeat(64)}`, false],
   ['another encoding', '/caf%C3%A9/a%20b', '/caf%C3%A9/a%20b', false],
   ['a key ID', `/keys/${keyId}`, `/keys/${keyId}`, false],
 ])('of the path nothing secret is kept: %s', (_what, target, path, isPart) => {

@@ -149,6 +149,7 @@ describe('what Envoy tells', () => {
 describe('what is no single request is denied without being asked about', () => {
   test.each<[string, Http, string]>([
     ['two paths', { headers: { ':path': '/other' } }, 'ambiguous_request'],
+    ['a path of bytes that are no text', { path: '/v1/a', headers: { ':path': '/v1/\ufffd' } }, 'ambiguous_path'],
     ['two methods', { headers: { ':method': 'POST' } }, 'ambiguous_request'],
     ['a pseudo header that there is not', { headers: { ':foo': 'x' } }, 'ambiguous_request'],
     ['a header name that is none', { headers: { 'x a': 'x' } }, 'ambiguous_request'],
