@@ -353,6 +353,18 @@ const KEYS: readonly Bad[] = [
     '"a\\nb": text without line breaks',
   ],
   [
+    'a displayName with a control character of eight bits',
+    aKey({ displayName: 'a\u009b31m' }),
+    'spec.displayName',
+    'text without line breaks and control characters',
+  ],
+  [
+    'a displayName with a line separator',
+    aKey({ displayName: 'a\u2028b' }),
+    'spec.displayName',
+    'text without line breaks and control characters',
+  ],
+  [
     'a displayName of 129 letters',
     aKey({ displayName: 'a'.repeat(129) }),
     'spec.displayName',
