@@ -1,5 +1,5 @@
 /** PURE: whose rights a write needs. For what is new those of whoever its stamp names, since that is whom it goes by for life. */
-import { lasting, type Person } from '../core/person.ts'
+import { lasting, type Person, serviceAccountOf } from '../core/person.ts'
 import { Trouble } from '../core/trouble.ts'
 import { type FieldProblem, forbidden, problemAt } from '../resources/problem.ts'
 import { sameJson } from '../resources/same-json.ts'
@@ -40,11 +40,17 @@ export function askerOf(request: AdmissionRequest, { stampKeys, isNamedGroup }: 
   })
   if (!found.ok) return wrong(found.problem)
   const { person } = found.value
-  const problem = foreign(person, request.person)
+  const problem = foreign(person, request.person) ?? withoutUid(person)
   if (problem !== undefined) return wrong(problem)
   const unstamped = isNamedGroup === undefined ? [] : asking.person.groups.filter((one) => !person.groups.includes(one))
   return { person, problems: [], unstamped }
 }
+
+/** A ServiceAccount counts for life by its uid, which its own tokens name, and who acts as one may leave out. */
+const withoutUid = (person: Person): string | undefined =>
+  serviceAccountOf(person) === undefined || person.uid !== ''
+    ? undefined
+    : `it names ${person.username} without a uid, so that it could not be told from a later one: use a token of that ServiceAccount, or name its uid as well (kubectl --as-uid)`
 
 /** A replica that made the stamp may know other bindings than this one, so it may name other groups; but only groups of theirs. */
 function foreign(stamped: Person, asking: Person): string | undefined {

@@ -108,9 +108,11 @@ function request(object: Fields, over: Fields = {}): AdmissionRequest {
   return read.value
 }
 
+type By = { readonly creationTimestamp?: string; readonly userInfo?: object }
+
 /** As the API server goes on with it: stamped, and with the time of its creation. */
-function stamped(object: Fields, world: World = {}, creationTimestamp = '2026-11-22T12:00:00Z'): Fields {
-  const answer = stamp(request(object), parts(world))
+function stamped(object: Fields, world: World = {}, { creationTimestamp = '2026-11-22T12:00:00Z', userInfo }: By = {}) {
+  const answer = stamp(request(object, { ...(userInfo && { userInfo }) }), parts(world))
   if (!answer.allowed) throw new Error(answer.message)
   const annotations = Object.fromEntries(
     (answer.patch ?? []).flatMap(({ path, value }) =>
@@ -168,8 +170,17 @@ describe('a key', () => {
     expect(refusal).toContain('{kind: ServiceAccount, namespace: ci, name: deployer}, would allow it:')
   })
 
+  test.each([
+    ['with its uid is let through', { uid: 'u-1' }, 'allowed'],
+    ['without one is refused: it could not be told from a later one', {}, '422 metadata.annotations: Forbidden'],
+  ])('of somebody who acts as a ServiceAccount %s', async (_what, more, answer) => {
+    const userInfo = { username: 'system:serviceaccount:ci:deployer', ...more }
+    const made = request(stamped(aKey(), {}, { userInfo }), { userInfo })
+    expect((await said(made, { granted: ALL })).split(': it names')[0]).toBe(answer)
+  })
+
   test('whose stamp is of another moment is refused, since it could never get a credential', async () => {
-    const late = request(stamped(aKey(), {}, '2026-11-22T12:05:00Z'))
+    const late = request(stamped(aKey(), {}, { creationTimestamp: '2026-11-22T12:05:00Z' }))
     expect(await said(late, { granted: ALL })).toBe(
       '422 metadata.annotations: Forbidden: its stamp was made 300 s away from its creation, for another object of this name',
     )
