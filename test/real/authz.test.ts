@@ -253,6 +253,22 @@ describe.runIf(process.getuid?.() === 0)('authz that may not write', () => {
   })
 })
 
+test('an address is taken from beyond the trusted hops, by authz and by standalone', async () => {
+  const args = ['--trusted-hops', '1']
+  const near = thingsKey('near', '  allowedCIDRs: ["203.0.113.0/24"]\n')
+  const standalone = await startStandalone({ manifests: { 'a.yaml': THINGS, 'k.yaml': near }, args })
+  const authz = await startAuthz({ home: standalone.home, args })
+  const { key } = await standalone.key('team/near')
+  for (const { checkUrl } of [standalone, authz]) {
+    const asked = async (forwardedFor: string) => {
+      const headers = { host: 'api.test', 'x-forwarded-for': forwardedFor }
+      return (await ask(`${checkUrl}/check/envoy/things`, { key, headers })).status
+    }
+    expect([await asked('203.0.113.9, 10.0.0.2'), await asked('10.0.0.2, 203.0.113.9')]).toEqual([200, 403])
+  }
+  await Promise.all([authz.stop(), standalone.stop()])
+})
+
 describe('a start of authz', () => {
   test('that is called wrongly names every problem and exits 2', () => {
     const { status, stderr } = run(

@@ -132,6 +132,10 @@ describe('reading', () => {
     }
     expect((await api.send('OPTIONS', 'apikeys')).status).toBe(405)
     expect((await api.send('DELETE', 'namespaces/team/apikeys')).status).toBe(405)
+    const status = { body: { status: { phase: 'Active' } }, type: MERGE }
+    expect((await api.send('PATCH', 'namespaces/team/apikeys/main/status', status)).json).toMatchObject({
+      ...{ code: 405, message: expect.stringContaining('a status is written by Keyward only') },
+    })
   })
 
   test('a watch tells what is there, what happens, and again from any recent version', async () => {

@@ -259,6 +259,36 @@ describe('the answer', () => {
   })
 })
 
+describe.each(['envoy', 'forwarded'])('where the caller is, as %s tells it', (family) => {
+  test.each<[number, readonly string[], string | undefined]>([
+    [0, ['10.9.9.9, 203.0.113.9'], '203.0.113.9'],
+    [1, ['10.9.9.9, 203.0.113.9', '10.0.0.2'], '203.0.113.9'],
+    [2, ['203.0.113.9, 10.0.0.3, 10.0.0.2'], '203.0.113.9'],
+    [1, ['10.0.0.2'], undefined],
+    [2, [], undefined],
+    [1, [', 10.0.0.2'], undefined],
+  ])('behind %i hops of %j', async (trustedHops, lines, address) => {
+    const heard: (string | undefined)[] = []
+    const check = (request: CheckRequest) => {
+      heard.push(request.address)
+      return ALLOWED
+    }
+    const parts = { check, untold: () => undefined, trustedHops, newRequestId: () => 'drawn-id', date: () => 'now' }
+    const behind = await listen(httpCheck(parts), { host: '127.0.0.1', port: 0 })
+    onTestFinished(() => behind.stop(0))
+    const asked = family === 'envoy' ? '/check/envoy/v1' : '/check/forwarded'
+    const told = { 'x-forwarded-method': 'GET', 'x-forwarded-uri': '/v1', 'x-forwarded-host': 'a' }
+    const headers = { ...told, 'x-forwarded-for': [...lines] }
+    const status = await new Promise<number | undefined>((resolve, reject) => {
+      const sent = httpRequest({ port: behind.port, host: '127.0.0.1', path: asked, headers }, (response) => {
+        response.resume().on('end', () => resolve(response.statusCode))
+      })
+      sent.on('error', reject).end()
+    })
+    expect([status, heard]).toEqual([200, [address]])
+  })
+})
+
 test.each([
   [
     'at once',
