@@ -136,6 +136,33 @@ describe('grpc.health.v1', () => {
     expect([seen, ended]).toEqual([[2, 1, 2], 14])
     watcher.stop()
   })
+
+  test('of one connection sixteen may watch at a time', async () => {
+    const watcher = grpcClient(server.port)
+    const ended: (number | undefined)[] = []
+    let told = 0
+    const watch = () =>
+      watcher.raw
+        .makeServerStreamRequest(
+          `${HEALTH}/Watch`,
+          (bytes: Uint8Array) => Buffer.from(bytes),
+          (bytes: Buffer) => bytes,
+          new Uint8Array(),
+        )
+        .on('data', () => told++)
+        .on('error', ({ code }: { code?: number }) => ended.push(code))
+    const first = watch()
+    for (let i = 1; i < 16; i++) watch()
+    await until('all of them are told', () => told === 16)
+    watch()
+    await until('one too many is refused', () => ended.length > 0)
+    expect([told, ended]).toEqual([16, [8]])
+    first.cancel()
+    await until('there is room again', () => ended.length === 2)
+    watch()
+    await until('the next one is told', () => told === 17)
+    watcher.stop()
+  })
 })
 
 test('grpc-go, by ghz: a thousand checks over several connections, each answered', async () => {

@@ -156,6 +156,13 @@ describe('a claim', () => {
     expect(later.claims.awaited()).toEqual([])
   })
 
+  test('is refused where a thousand wait', async () => {
+    const { stored, make } = home()
+    for (let i = 0; i < 1000; i++) await make(`claim-${i}`)
+    await expect(make('one-more')).rejects.toMatchObject({ code: 'too_many_claims' })
+    expect(stored.size).toBe(1000)
+  })
+
   test('that is being delivered is not told that it is too late', async () => {
     const here = home()
     await here.make('first')
