@@ -30,12 +30,29 @@ export function ambiguousName(lowerCase: string): string | undefined {
 /** Whether a query string holds a parameter that some server takes for the method. */
 export function overridesMethod(query: string): boolean {
   if (!MAY_OVERRIDE.test(query)) return false
-  return query.split(/[&;?]/).some((pair) => QUERY_OVERRIDES.has(parameterName(pair)))
+  for (let start = 0, at = 0; at <= query.length; at++) {
+    if (at < query.length && !isSeparator(query.charCodeAt(at))) continue
+    // most are too short; a head may hold thousands of them
+    if (at - start >= SHORTEST && isOverride(query.slice(start, at))) return true
+    start = at + 1
+  }
+  return false
+}
+
+const SHORTEST = '_method'.length
+
+/** `&`, `;`, `?` */
+const isSeparator = (code: number): boolean => code === 0x26 || code === 0x3b || code === 0x3f
+
+function isOverride(pair: string): boolean {
+  const end = pair.indexOf('=')
+  const name = end === -1 ? pair : pair.slice(0, end)
+  return MAY_OVERRIDE.test(name) && QUERY_OVERRIDES.has(parameterName(name))
 }
 
 /** PHP ends a name at NUL, drops spaces in front of it, and makes `_` of spaces, dots and an open bracket. */
-function parameterName(pair: string): string {
-  const name = unescaped((pair.split('=', 1)[0] ?? '').replaceAll('+', ' ')).toLowerCase()
+function parameterName(written: string): string {
+  const name = unescaped(written.replaceAll('+', ' ')).toLowerCase()
   const end = name.indexOf('\0')
   return (end === -1 ? name : name.slice(0, end)).replace(/^ +/, '').replace(/[ .[-]/g, '_')
 }

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { readHead } from '../../src/core/head.ts'
 import { UPSTREAM_HEADERS } from '../../src/core/headers.ts'
 import { ambiguousName, isReserved, overridesMethod } from '../../src/core/reserved.ts'
+import { leastCpuMs } from '../support/cpu-time.ts'
 
 describe('what is read of a head', () => {
   test('every value of the two headers that carry credentials, in their order, whatever the letter case', () => {
@@ -171,6 +172,11 @@ describe('a method in the query', () => {
     'a=1?_method=DELETE',
   ])('%s is a second method', (query) => {
     expect(overridesMethod(query)).toBe(true)
+  })
+
+  test.each(['%41&', '%41aaaaaa&', 'method=1&', '[[[[[[[[&'])('a query full of %s takes little time', (pair) => {
+    const query = pair.repeat(20_000 / pair.length)
+    expect(leastCpuMs(() => overridesMethod(query))).toBeLessThan(5)
   })
 
   test.each(['', 'method=put', 'a=_method', 'payment_method=card', 'a=1&b=_method=x', '_methods=1', '%ff=1'])(
