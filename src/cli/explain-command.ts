@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { attempt, gathered, type KeyCommandParts, onCluster, output, unlessEnded } from './command-parts.ts'
 import type { Explanation, Question } from './explain.ts'
 import { callerOf, checkFolder, type ExplainFlags, type ExplainParts } from './explain-flags.ts'
+import { refuseSecrets } from './object-name.ts'
 import { wrongly } from './refused.ts'
 
 export function addExplain(program: Command, parts: ExplainParts): void {
@@ -47,7 +48,6 @@ const inFolder = (flags: ExplainFlags, parts: ExplainParts): Promise<void> =>
 
 async function questionOf(flags: ExplainFlags, { terminal }: KeyCommandParts): Promise<Question> {
   const { key = '', method = 'GET', host = '', path = '', header = [] } = flags
-  const { refuseSecrets } = await import('./explain-key.ts')
   refuseSecrets([key, path, host, method, ...header])
   if (flags.authz !== undefined) throw wrongly('--authz: goes with --request-id only')
   if (flags.authzNamespace !== undefined) throw wrongly('--authz-namespace: goes with --request-id only')
