@@ -6,6 +6,7 @@ import { type HandOver, handOver } from './create-key.ts'
 import { noSuchKey } from './describe-key.ts'
 import { checkHandOut, openOutlet } from './hand-out.ts'
 import { factsOf, type KeyFacts, leavesOverlap, standing, stateOf, versionDue } from './key-facts.ts'
+import { overlapProblems } from './new-key.ts'
 import { checkNames } from './object-name.ts'
 import { objectText, valueText } from './object-text.ts'
 import { printable } from './printable.ts'
@@ -99,6 +100,8 @@ export type RegenerateOptions = ClaimOptions & {
 export async function regenerateKey(cluster: Cluster, options: RegenerateOptions, terminal: Terminal): Promise<number> {
   checkNames([options.key.name])
   checkHandOut(options, options.wait && !options.dryRun)
+  const wrong = options.overlap === undefined ? [] : overlapProblems(options.overlap)
+  if (wrong.length > 0) throw wrongly(wrong.join('\n'))
   const before = await keyAt(cluster, options.key, terminal)
   refuseEnded(before, terminal)
   await agreed(before, options, terminal)

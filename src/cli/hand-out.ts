@@ -83,7 +83,7 @@ async function tell(
     await terminal.out(valueText({ namespace: key.namespace, name: key.name, id, ...place }, output))
   else {
     const [[kind, where] = ['', '']] = Object.entries(place)
-    await terminal.out(`ID      ${id}\nKey     in the ${kind === 'secret' ? 'Secret' : kind} ${printable(where)}\n`)
+    await terminal.out(`ID      ${id}\nKey     in the ${kind === 'outSecret' ? 'Secret' : kind} ${printable(where)}\n`)
   }
 }
 
@@ -131,7 +131,7 @@ async function intoSecret(secret: Ref, parts: Parts): Promise<Outlet> {
       for (let attempt = 1; !(await wasMade(secret, { parts, plaintext, attempt })); attempt += 1) {
         await terminal.pause(PAUSE_MS * attempt, terminal.stop())
       }
-      await told(parts, plaintext.reveal().id, { secret: secret.name })
+      await told(parts, plaintext.reveal().id, { outSecret: secret.name })
     },
   }
 }

@@ -44,7 +44,7 @@ async function untilKey(
       throw new Stop(`interrupted; the API server has the change. Still waited for: ${waitedFor(facts)}`)
     if (terminal.clock.steadyMs() >= endMs)
       throw new Stop(
-        `the API server has the change, but Keyward's operator did not answer within ${Math.round(timeoutMs / 1000)} s. Still waited for: ${waitedFor(facts)}. Is it running?`,
+        `the API server has the change, but Keyward's operator did not answer within ${timeoutMs / 1000} s. Still waited for: ${waitedFor(facts)}. Is it running?`,
       )
     await terminal.pause(pauseMs, stop)
   }

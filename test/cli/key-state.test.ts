@@ -99,6 +99,15 @@ describe('regenerate', () => {
     expect(terminal.said.out).toContain(theCredential.text)
   })
 
+  test('is called wrongly with an overlap that is none, in the words of create', async () => {
+    const cluster = withKey({ status: handedOver })
+    await expect(regenerateKey(cluster, again({ overlap: '3d' }), fakeTerminal())).rejects.toMatchObject({
+      exitCode: 2,
+      message: expect.stringMatching(/^--overlap: Invalid value: "3d": /),
+    })
+    expect(cluster.patches).toEqual([])
+  })
+
   test('asks a person where a secret in use ends at once', async () => {
     const cluster = withKey({ status: handedOver }, { answer: delivers() })
     await expect(regenerateKey(cluster, again(), fakeTerminal({ answers: ['no'] }))).rejects.toThrow('nothing was done')
