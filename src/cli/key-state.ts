@@ -74,6 +74,8 @@ async function changeState(
   const { state, done } = ACTS[act]
   if (stateOf(facts) === state) {
     await tell(found, `${done} already`)
+    // somebody may have changed it a moment ago
+    if (wait && !dryRun) await untilObserved(cluster, { key, timeoutMs }, terminal)
     return found
   }
   if (act === 'revoke' && !yes && !dryRun) await askToRevoke(facts, terminal)
