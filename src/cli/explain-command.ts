@@ -35,7 +35,8 @@ const onServer = (flags: ExplainFlags, parts: KeyCommandParts): Promise<void> =>
     const question = await questionOf(flags, parts)
     if (flags.data !== undefined) throw wrongly('--data: goes with --manifests only')
     const { explainKey } = await import('./explain-key.ts')
-    return tell(await explainKey(cluster, { key: flags.key, namespace, question, self: terminal.self }), flags, parts)
+    const asked = { key: flags.key, namespace, apisIn: flags.namespace, question, self: terminal.self }
+    return tell(await explainKey(cluster, asked), flags, parts)
   })
 
 const inFolder = (flags: ExplainFlags, parts: ExplainParts): Promise<void> =>

@@ -28,6 +28,8 @@ export type KeyQuestion = {
   readonly namespace: string
   /** Where a key ID is looked for by who may not look everywhere; the same unless it is said. */
   readonly keyNamespace?: string | undefined
+  /** Where ProtectedApis are looked for by who may not look everywhere; undefined: where the key lies. */
+  readonly apisIn?: string | undefined
   readonly question: Question
   readonly self: string
 }
@@ -38,7 +40,7 @@ export async function explainKey(cluster: Cluster, asked: KeyQuestion): Promise<
     key === undefined
       ? undefined
       : await keyNamed(cluster, key, { ...asked, keyNamespace: asked.keyNamespace ?? namespace })
-  const seen = await policySeen(cluster, namespace)
+  const seen = await policySeen(cluster, asked.apisIn ?? object?.metadata.namespace ?? namespace)
   const { hosts, tree } = seen.policy
   const shown = object === undefined ? ({ kind: 'none' } as const) : shownOf(object, { seen, nowMs: question.now })
   const explained = explain({ findKey: () => undefined, hosts, tree }, shown, question)

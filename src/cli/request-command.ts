@@ -101,6 +101,7 @@ function explainNowBy(
     // without the data of a standalone nothing there has an ID
     if (place === 'folder')
       return explainInFolder(look, { ...flags, key: flags.data === undefined ? key : keyId }, question)
-    return explainKey(place, { key: keyId, namespace, keyNamespace: key?.split('/', 1)[0], question, self })
+    const keyNamespace = key?.split('/', 1)[0]
+    return explainKey(place, { key: keyId, namespace, keyNamespace, apisIn: flags.namespace, question, self })
   }
 }
