@@ -57,9 +57,11 @@ export async function openCluster(opening: Opening, { env, steadyMs, jitter }: O
 
 async function byKubeconfig({ kubeconfig, context }: Opening, around: Surroundings): Promise<Access> {
   const opened = await openKube({ kubeconfig, context, serviceAccount: SERVICE_ACCOUNT, namespace: undefined }, around)
+  if (opened.ok) return opened.kube.access
+  const named = kubeconfig !== undefined || context !== undefined
+  const other = named ? [] : ['or name an API server, or a standalone, with --server']
   // they are no variables of these commands
-  if (!opened.ok) throw wrongly(opened.problems.join('\n').replaceAll(/ \(KEYWARD_[A-Z_]+\)/g, ''))
-  return opened.kube.access
+  throw wrongly([...opened.problems, ...other].join('\n').replaceAll(/ \(KEYWARD_[A-Z_]+\)/g, ''))
 }
 
 function byServer(server: string, { tokenFile, certificateAuthority }: Opening): Access {
