@@ -87,7 +87,7 @@ const NO_LIMIT_MS = 2 ** 31 - 1
 /** As kubectl has it: 0 is no limit. */
 function limitOf(text: string): number | undefined {
   const ms = timeOf(text)
-  return ms === 0 ? NO_LIMIT_MS : ms && Math.min(ms, NO_LIMIT_MS)
+  return ms === 0 ? NO_LIMIT_MS : ms && Math.min(Math.ceil(ms), NO_LIMIT_MS)
 }
 
 const SECONDS = /^[0-9]{1,9}$/

@@ -90,6 +90,7 @@ describe('flags', () => {
   test.each([
     ['500ms', 500],
     ['1ms', 1],
+    ['1500us', 2],
     ['1m30s', 90_000],
     ['1.5s', 1500],
     ['30', 30_000],
@@ -273,6 +274,25 @@ describe('explain', () => {
       expect(told.err).toContain('a whole key stands in an argument')
     }
   })
+
+  test.each([
+    [[], 'team-web'],
+    [['-n', 'elsewhere'], 'elsewhere'],
+  ])(
+    'of a key with its namespace looks for ProtectedApis there unless -n says otherwise: %j',
+    async (more, namespace) => {
+      const refused = new Refused({ status: 403, reason: 'Forbidden', message: '' })
+      const cluster = {
+        ...fakeCluster({ refuse: (what) => (what === 'list protectedapis everywhere' ? refused : undefined) }),
+        namespace: 'default',
+      }
+      cluster.objects.set('apikeys/team-web/main', aStoredKey('main'))
+      const words = ['explain', '--key', 'team-web/main', '--host', 'api.test', '--path', '/', ...more]
+      expect((await ran(words, cluster)).err).toContain(
+        `no ProtectedApi of the Kubernetes namespace ${namespace} serves`,
+      )
+    },
+  )
 
   test.each(['json', 'yaml'])('as %s', async (form) => {
     const cluster = fakeCluster()

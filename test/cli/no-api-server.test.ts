@@ -50,6 +50,15 @@ test.each([
     })
 })
 
+test('with no kubeconfig at all, that is said, and what can be said instead', async () => {
+  const around = { env: { HOME: '/home/of/nobody' }, steadyMs: () => 0, jitter: () => 0 }
+  expect(await stopOf(openCluster({ ...opening, server: undefined }, around))).toMatchObject({
+    exitCode: 2,
+    message:
+      'there is no kubeconfig (/home/of/nobody/.kube/config), and this is no pod: name one with --kubeconfig or with KUBECONFIG\nor name an API server, or a standalone, with --server',
+  })
+})
+
 test('of what a pod answers nothing is concluded about the API server', async () => {
   const pod = { namespace: 'team', name: 'authz', port: 9090 }
   expect(await (await clusterAt(200, '<html>hello')).cluster.throughPod(pod, '/')).toEqual({
