@@ -10,6 +10,7 @@ import { personAt } from './cli/person.ts'
 import { printableLines } from './cli/printable.ts'
 import { Trouble } from './core/trouble.ts'
 import { readConfigFile } from './runtime/config.ts'
+import { mask } from './runtime/mask.ts'
 import { pause } from './runtime/pause.ts'
 import type { RunParts } from './runtime/running.ts'
 import { jitter, nowMs, random, steadyMs } from './runtime/system.ts'
@@ -32,7 +33,8 @@ const io = {
     process.stdout.write(text)
   },
   err: (text: string): void => {
-    process.stderr.write(text)
+    // an argument that can't be understood is repeated there, and may be a key
+    process.stderr.write(mask(text))
   },
 }
 

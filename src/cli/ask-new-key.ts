@@ -4,6 +4,7 @@ import { PERIOD } from '../resources/common.ts'
 import type { Cluster } from './cluster.ts'
 import { accessNamespaces, grantable, type Named } from './grantable.ts'
 import { type NewKeyFlags, RATE, RATE_SAYS } from './new-key.ts'
+import { isObjectName, NAME_SAYS } from './object-name.ts'
 import { isNamespaceName } from './port-flags.ts'
 import { printable } from './printable.ts'
 import { Refused } from './refused.ts'
@@ -46,13 +47,11 @@ export async function askNewKey(
   return { name, namespace, flags: { ...flags, ...answered } }
 }
 
-const NAME = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/
-
 async function named({ person, terminal }: Asking): Promise<string> {
   for (;;) {
     const name = (await person.ask('Name of the key, such as main-website: ')).trim()
-    if (NAME.test(name) && name.length <= 253) return name
-    terminal.err('lower-case letters, digits, - and . only, beginning and ending with a letter or digit\n')
+    if (isObjectName(name)) return name
+    terminal.err(`${NAME_SAYS}\n`)
   }
 }
 

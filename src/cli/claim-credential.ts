@@ -153,7 +153,7 @@ const interrupted = (waiting: Pick<Waiting, 'terminal' | 'wanted'>): Stop =>
 
 const unanswered = (waiting: Waiting): Stop =>
   new Stop(
-    `nobody handed over the credential within ${Math.round(waiting.wanted.timeoutMs / 1000)} s: is Keyward's operator running? Nothing is lost: the key ${waiting.wanted.name} is there, and the claim was taken back. Later: ${again(waiting)} (--timeout waits longer)`,
+    `nobody handed over the credential within ${waiting.wanted.timeoutMs / 1000} s: is Keyward's operator running? Nothing is lost: the key ${waiting.wanted.name} is there, and the claim was taken back. Later: ${again(waiting)} (--timeout waits longer)`,
   )
 
 const leftBehind = (waiting: Waiting): Stop =>

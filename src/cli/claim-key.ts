@@ -6,6 +6,8 @@ import { type HandOver, handOver } from './create-key.ts'
 import { noSuchKey } from './describe-key.ts'
 import { checkHandOut, openOutlet } from './hand-out.ts'
 import { factsOf, type KeyFacts, leavesOverlap, standing, stateOf, versionDue } from './key-facts.ts'
+import { overlapProblems } from './new-key.ts'
+import { checkNames } from './object-name.ts'
 import { objectText, valueText } from './object-text.ts'
 import { printable } from './printable.ts'
 import { Refused, Stop, wrongly } from './refused.ts'
@@ -17,6 +19,7 @@ export type ClaimOptions = HandOver & { readonly key: Ref; readonly dryRun: bool
 
 export async function claimKey(cluster: Cluster, options: ClaimOptions, terminal: Terminal): Promise<number> {
   const { key, dryRun } = options
+  checkNames([key.name])
   checkHandOut(options, !dryRun)
   const found = await keyAt(cluster, key, terminal)
   refuseUnclaimable(found, terminal)
@@ -95,7 +98,10 @@ export type RegenerateOptions = ClaimOptions & {
 }
 
 export async function regenerateKey(cluster: Cluster, options: RegenerateOptions, terminal: Terminal): Promise<number> {
+  checkNames([options.key.name])
   checkHandOut(options, options.wait && !options.dryRun)
+  const wrong = options.overlap === undefined ? [] : overlapProblems(options.overlap)
+  if (wrong.length > 0) throw wrongly(wrong.join('\n'))
   const before = await keyAt(cluster, options.key, terminal)
   refuseEnded(before, terminal)
   await agreed(before, options, terminal)

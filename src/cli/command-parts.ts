@@ -30,7 +30,7 @@ export const onCluster = (command: Command): Command =>
     .option('-n, --namespace <name>', "Kubernetes namespace; default: the context's, or default")
     .option('--as <user>', 'act as this user')
     .option('--as-group <group>', 'act as a member of this group too; may be repeated', gathered)
-    .option('--request-timeout <time>', 'how long one request may take, such as 30s; default: 10s')
+    .option('--request-timeout <time>', 'how long one request may take, such as 30s, or 0 for no limit; default: 10s')
 
 /** The first of them unless it is said. */
 export const output = (choices: readonly string[]): Option =>
@@ -45,7 +45,8 @@ export const isDryRun = ({ dryRun }: Flags): boolean => dryRun === 'server'
 
 export function timeoutOf({ timeout }: Flags): number {
   const timeoutMs = timeOf(String(timeout))
-  if (timeoutMs === undefined) throw wrongly(`--timeout: ${JSON.stringify(timeout)} is not a time such as 60s`)
+  if (timeoutMs === undefined || timeoutMs === 0)
+    throw wrongly(`--timeout: ${JSON.stringify(timeout)} is not a time such as 60s`)
   return timeoutMs
 }
 

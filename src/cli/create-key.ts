@@ -6,6 +6,7 @@ import { isAccessNamespace } from './grantable.ts'
 import { checkHandOut, type HandOutOptions, openOutlet } from './hand-out.ts'
 import { factsOf } from './key-facts.ts'
 import { commandLineOf, type NewKeyFlags, newKey } from './new-key.ts'
+import { refuseSecrets } from './object-name.ts'
 import { objectText } from './object-text.ts'
 import { Stop, wrongly } from './refused.ts'
 import type { Terminal } from './terminal.ts'
@@ -28,6 +29,7 @@ export type CreateOptions = HandOver & {
 export async function createKey(cluster: Cluster, options: CreateOptions, terminal: Terminal): Promise<number> {
   const isClaimed = options.wait && !options.dryRun && options.flags.secretName === undefined
   checkHandOut(options, isClaimed)
+  refuseSecrets([options.name ?? '', options.flags.secretName ?? ''])
   const draft = await draftOf(cluster, options, terminal)
   const { namespace, name } = draft.metadata
   const key = { namespace, name }

@@ -13,6 +13,7 @@ import {
   versionDue,
 } from './key-facts.ts'
 import { columnsFor, type ListForm, statusPaint, statusText } from './list-keys.ts'
+import { checkNames, isObjectName } from './object-name.ts'
 import { objectText } from './object-text.ts'
 import { printable } from './printable.ts'
 import { Refused, Stop } from './refused.ts'
@@ -29,6 +30,7 @@ export type GetOptions = {
 
 export async function getKey(cluster: Cluster, options: GetOptions, terminal: Terminal): Promise<number> {
   const { namespace, name, output, headers } = options
+  checkNames([name])
   const object = await cluster.get('apikeys', { namespace, name })
   if (object === undefined) throw noSuchKey({ namespace, name, self: terminal.self })
   const nowMs = terminal.clock.nowMs()
@@ -212,7 +214,7 @@ function eventLines({ events, nowMs }: Told): string {
 const word = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined)
 
 async function placeOf(cluster: Cluster, { spec }: KeyFacts): Promise<string | undefined> {
-  if (spec.accessNamespace === undefined) return undefined
+  if (spec.accessNamespace === undefined || !isObjectName(spec.accessNamespace)) return undefined
   try {
     const found = await cluster.get('accessnamespaces', { namespace: '', name: spec.accessNamespace })
     if (found === undefined) return 'there is none of this name'

@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { attempt, gathered, type KeyCommandParts, onCluster, output, unlessEnded } from './command-parts.ts'
 import type { Explanation, Question } from './explain.ts'
 import { callerOf, checkFolder, type ExplainFlags, type ExplainParts } from './explain-flags.ts'
+import { refuseSecrets } from './object-name.ts'
 import { wrongly } from './refused.ts'
 
 export function addExplain(program: Command, parts: ExplainParts): void {
@@ -34,7 +35,8 @@ const onServer = (flags: ExplainFlags, parts: KeyCommandParts): Promise<void> =>
     const question = await questionOf(flags, parts)
     if (flags.data !== undefined) throw wrongly('--data: goes with --manifests only')
     const { explainKey } = await import('./explain-key.ts')
-    return tell(await explainKey(cluster, { key: flags.key, namespace, question, self: terminal.self }), flags, parts)
+    const asked = { key: flags.key, namespace, apisIn: flags.namespace, question, self: terminal.self }
+    return tell(await explainKey(cluster, asked), flags, parts)
   })
 
 const inFolder = (flags: ExplainFlags, parts: ExplainParts): Promise<void> =>
@@ -47,7 +49,6 @@ const inFolder = (flags: ExplainFlags, parts: ExplainParts): Promise<void> =>
 
 async function questionOf(flags: ExplainFlags, { terminal }: KeyCommandParts): Promise<Question> {
   const { key = '', method = 'GET', host = '', path = '', header = [] } = flags
-  const { refuseSecrets } = await import('./explain-key.ts')
   refuseSecrets([key, path, host, method, ...header])
   if (flags.authz !== undefined) throw wrongly('--authz: goes with --request-id only')
   if (flags.authzNamespace !== undefined) throw wrongly('--authz-namespace: goes with --request-id only')

@@ -1,7 +1,6 @@
 /** `keyward explain` by what a server shows: the ApiKey, its status and the policy, judged by the decision itself; and what is not shown is said. */
 import { recordBehind } from '../resources/explained-key.ts'
 import { grantedKeys, wordsOf } from '../resources/granted-key.ts'
-import { KEY } from '../resources/pasted-key.ts'
 import type { Cluster, Policy, Stored } from './cluster.ts'
 import { noSuchKey } from './describe-key.ts'
 import { type Explanation, explain, type Question, type Shown } from './explain.ts'
@@ -16,6 +15,8 @@ import {
   stateOf,
 } from './key-facts.ts'
 import { listed } from './listed.ts'
+import { isObjectName } from './object-name.ts'
+import { isNamespaceName } from './port-flags.ts'
 import { printable } from './printable.ts'
 import { Stop, wrongly } from './refused.ts'
 import { withheldWords } from './withheld.ts'
@@ -27,6 +28,8 @@ export type KeyQuestion = {
   readonly namespace: string
   /** Where a key ID is looked for by who may not look everywhere; the same unless it is said. */
   readonly keyNamespace?: string | undefined
+  /** Where ProtectedApis are looked for by who may not look everywhere; undefined: where the key lies. */
+  readonly apisIn?: string | undefined
   readonly question: Question
   readonly self: string
 }
@@ -37,7 +40,7 @@ export async function explainKey(cluster: Cluster, asked: KeyQuestion): Promise<
     key === undefined
       ? undefined
       : await keyNamed(cluster, key, { ...asked, keyNamespace: asked.keyNamespace ?? namespace })
-  const seen = await policySeen(cluster, namespace)
+  const seen = await policySeen(cluster, asked.apisIn ?? object?.metadata.namespace ?? namespace)
   const { hosts, tree } = seen.policy
   const shown = object === undefined ? ({ kind: 'none' } as const) : shownOf(object, { seen, nowMs: question.now })
   const explained = explain({ findKey: () => undefined, hosts, tree }, shown, question)
@@ -67,31 +70,19 @@ async function policySeen(cluster: Cluster, namespace: string): Promise<Seen> {
   }
 }
 
-/** More than a key ID: somebody pasted what must not be repeated. */
-const SECRET_TOO = /kw_[a-z]+_[0-9A-Za-z]+_/
-
-/** Whatever holds a whole key is not looked at, and not repeated. */
-export function refuseSecrets(texts: readonly string[]): void {
-  if (texts.some((text) => SECRET_TOO.test(text) || KEY.test(text)))
-    throw wrongly(
-      'a whole key stands in an argument, where others can read it: name the key by its name or its ID (kw_<env>_<id>), never by the key itself, and replace this one',
-    )
-}
-
 type Naming = Pick<KeyQuestion, 'namespace' | 'self'> & { readonly keyNamespace: string }
 
 async function keyNamed(cluster: Cluster, key: string, { namespace, keyNamespace, self }: Naming): Promise<Stored> {
   if (key.startsWith('kw_')) return keyOfId(cluster, key, keyNamespace)
   const slash = key.indexOf('/')
   const ref = slash === -1 ? { namespace, name: key } : { namespace: key.slice(0, slash), name: key.slice(slash + 1) }
-  if (!NAME.test(ref.namespace) || !NAME.test(ref.name))
+  if (!isNamespaceName(ref.namespace) || !isObjectName(ref.name))
     throw wrongly(`--key: ${JSON.stringify(printable(key))} is no name, no namespace/name and no key ID`)
   const found = await cluster.get('apikeys', ref)
   if (found === undefined) throw noSuchKey({ ...ref, self })
   return found
 }
 
-const NAME = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/
 const KEY_ID = /^kw_(prod|stag|dev)_[0-9A-Za-z]{12}$/
 
 async function keyOfId(cluster: Cluster, id: string, namespace: string): Promise<Stored> {

@@ -2,6 +2,7 @@
 import type { Plaintext } from '../core/plaintext.ts'
 import type { Cluster, Ref } from './cluster.ts'
 import { FileProblem, newCredentialFile } from './credential-file.ts'
+import { checkFlagName } from './object-name.ts'
 import { valueText } from './object-text.ts'
 import { printable } from './printable.ts'
 import { passes, Refused, Stop, wrongly } from './refused.ts'
@@ -26,6 +27,7 @@ export type Outlet = {
 /** @param isClaimed false: nothing is handed out, so there is nothing to show */
 export function checkHandOut({ out, outSecret, output }: HandOutOptions, isClaimed: boolean): void {
   if (out !== undefined && outSecret !== undefined) throw wrongly('--out and --out-secret: one of them')
+  checkFlagName('--out-secret', outSecret)
   if (isClaimed && output === 'name' && out === undefined && outSecret === undefined)
     throw wrongly('--output name shows no credential: say with --out or --out-secret where it is to go')
 }
@@ -81,7 +83,7 @@ async function tell(
     await terminal.out(valueText({ namespace: key.namespace, name: key.name, id, ...place }, output))
   else {
     const [[kind, where] = ['', '']] = Object.entries(place)
-    await terminal.out(`ID      ${id}\nKey     in the ${kind === 'secret' ? 'Secret' : kind} ${printable(where)}\n`)
+    await terminal.out(`ID      ${id}\nKey     in the ${kind === 'outSecret' ? 'Secret' : kind} ${printable(where)}\n`)
   }
 }
 
@@ -129,7 +131,7 @@ async function intoSecret(secret: Ref, parts: Parts): Promise<Outlet> {
       for (let attempt = 1; !(await wasMade(secret, { parts, plaintext, attempt })); attempt += 1) {
         await terminal.pause(PAUSE_MS * attempt, terminal.stop())
       }
-      await told(parts, plaintext.reveal().id, { secret: secret.name })
+      await told(parts, plaintext.reveal().id, { outSecret: secret.name })
     },
   }
 }

@@ -5,6 +5,7 @@ import { noSuchKey } from './describe-key.ts'
 import { ending } from './ending.ts'
 import type { ShownForm } from './hand-out.ts'
 import { factsOf, type KeyFacts, stateOf } from './key-facts.ts'
+import { checkNames } from './object-name.ts'
 import { nameText, objectsText } from './object-text.ts'
 import { Stop, wrongly } from './refused.ts'
 import type { Terminal } from './terminal.ts'
@@ -32,6 +33,7 @@ const ACTS = {
 /** One after the other; what fails is told, and the others are done. 1: one of them failed. */
 export async function changeStates(cluster: Cluster, options: StateOptions, terminal: Terminal): Promise<number> {
   const { act, yes, dryRun, namespace, names, output } = options
+  checkNames(names)
   if (act === 'revoke' && !yes && !dryRun && terminal.person === undefined)
     throw wrongly('--yes is needed where nobody can be asked: a key that is revoked stays revoked')
   const changed: Stored[] = []
@@ -72,6 +74,8 @@ async function changeState(
   const { state, done } = ACTS[act]
   if (stateOf(facts) === state) {
     await tell(found, `${done} already`)
+    // somebody may have changed it a moment ago
+    if (wait && !dryRun) await untilObserved(cluster, { key, timeoutMs }, terminal)
     return found
   }
   if (act === 'revoke' && !yes && !dryRun) await askToRevoke(facts, terminal)

@@ -48,6 +48,13 @@ export function newKey(
   return problems.length === 0 ? { ok: true, draft } : { ok: false, problems }
 }
 
+/** Of `--overlap` for a key that is there, in the same words. */
+export function overlapProblems(overlap: string): readonly string[] {
+  const others = { accessNamespace: 'any', environment: 'production', permissions: ['any:any'] }
+  const made = newKey({ name: 'any', namespace: 'any' }, { ...others, overlap }, 0)
+  return made.ok ? [] : made.problems
+}
+
 /** Each field of the spec by the flag that fills it. */
 const FLAGS: readonly (readonly [field: string, flag: string])[] = [
   ['metadata.name', 'NAME'],

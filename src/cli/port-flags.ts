@@ -1,7 +1,6 @@
 /** PURE: kubectl's own flags, as all commands share them: who asks which API server, about what, and for how long. */
 
 import type { Parsed } from '../core/parsed.ts'
-import { durationMs, PERIOD } from '../resources/common.ts'
 
 /** As commander reads them. */
 export type ClusterFlags = {
@@ -42,11 +41,11 @@ export const isNamespaceName = (text: string): boolean => NAMESPACE.test(text)
 
 export function openingOf(flags: ClusterFlags): Parsed<Opening> {
   const { kubeconfig, context, server, tokenFile, certificateAuthority } = flags
-  const { as, asGroup: asGroups = [], requestTimeout = '0' } = flags
-  const requestTimeoutMs = requestTimeout === '0' ? TIMEOUT_MS : timeOf(requestTimeout)
+  const { as, asGroup: asGroups = [], requestTimeout } = flags
+  const requestTimeoutMs = requestTimeout === undefined ? TIMEOUT_MS : limitOf(requestTimeout)
   const problems = [...wrongPlaces(flags), ...wrongPeople(as, asGroups)]
   if (requestTimeoutMs === undefined) {
-    problems.push(`--request-timeout: ${JSON.stringify(requestTimeout)} is not a time such as 30s`)
+    problems.push(`--request-timeout: ${JSON.stringify(requestTimeout)} is not a time such as 30s, or 0 for no limit`)
   }
   return problems.length > 0 || requestTimeoutMs === undefined
     ? { ok: false, problem: problems.join('\n') }
@@ -82,8 +81,32 @@ function wrongPeople(as: string | undefined, asGroups: readonly string[]): strin
   return problems
 }
 
-/** `30s`, `2m`, or whole seconds; undefined: neither. */
-export function timeOf(text: string): number | undefined {
-  if (/^[1-9][0-9]{0,5}$/.test(text)) return Number(text) * 1000
-  return PERIOD.test(text) ? durationMs(text) : undefined
+/** The longest time that a timer of Node has, three weeks and a half: nobody waits that long for one answer. */
+const NO_LIMIT_MS = 2 ** 31 - 1
+
+/** As kubectl has it: 0 is no limit. */
+function limitOf(text: string): number | undefined {
+  const ms = timeOf(text)
+  return ms === 0 ? NO_LIMIT_MS : ms && Math.min(Math.ceil(ms), NO_LIMIT_MS)
 }
+
+const SECONDS = /^[0-9]{1,9}$/
+/** A duration as Go writes it; days are ours. */
+const DURATION = /^(?:[0-9]{1,9}(?:\.[0-9]{1,9})?(?:ns|us|µs|μs|ms|s|m|h|d))+$/
+const PARTS = /([0-9.]+)([a-zµμ]+)/g
+const UNIT_MS: Readonly<Record<string, number>> = {
+  ...{ ns: 1e-6, us: 1e-3, µs: 1e-3, μs: 1e-3, ms: 1 },
+  ...{ s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 },
+}
+
+/** Milliseconds of `500ms`, `1m30s`, or of whole seconds; undefined: neither. */
+export function timeOf(text: string): number | undefined {
+  if (SECONDS.test(text)) return Number(text) * 1000
+  if (text.length > LONGEST_TIME || !DURATION.test(text)) return undefined
+  return [...text.matchAll(PARTS)].reduce(
+    (sum, [, amount, unit = '']) => sum + Number(amount) * (UNIT_MS[unit] ?? 0),
+    0,
+  )
+}
+
+const LONGEST_TIME = 40

@@ -1,9 +1,14 @@
 /** PURE: what others wrote, made harmless for a terminal: nothing in it is obeyed, and nothing runs the other way. */
 
-/** Controls of both sets, what turns the direction of writing, and what can't be seen at all. */
-const OBEYED = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]|\p{Cs}/gu
+/** Controls, formats (what turns the direction of writing among them), ends of lines, and what can't be seen: tags, fillers, variants. */
+const OBEYED = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu
 
-const escaped = (character: string): string => `\\u${(character.charCodeAt(0) & 0xffff).toString(16).padStart(4, '0')}`
+/** In units of 16 bits, which JSON reads back as what it was. */
+const escaped = (character: string): string =>
+  character
+    .split('')
+    .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+    .join('')
 
 /** One line. */
 export const printable = (text: string): string => text.replace(OBEYED, escaped)

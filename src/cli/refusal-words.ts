@@ -1,6 +1,7 @@
 /** PURE: why the API server said no, in its own words where they are for people, and what to do about it. */
 
 import { problemsByFlag } from './new-key.ts'
+import { isNamespaceName } from './port-flags.ts'
 import { printable, printableLines } from './printable.ts'
 import type { Refused } from './refused.ts'
 import { quoted } from './shell-word.ts'
@@ -38,7 +39,8 @@ const BY_POLICY = /^.{0,400}?ValidatingAdmissionPolicy '[^']{1,300}' with bindin
 
 const said = ({ message }: Refused): string => printableLines(message)
 
-function forbiddenWords(refused: Refused, { namespace, self }: Doing): string {
+function forbiddenWords(refused: Refused, doing: Doing): string {
+  const { self } = doing
   const byWebhook = webhookWords(refused)
   if (byWebhook !== undefined) return byWebhook
   const byPolicy = refused.message.replace(BY_POLICY, '')
@@ -49,9 +51,16 @@ function forbiddenWords(refused: Refused, { namespace, self }: Doing): string {
     )
   if (denied === null) return said(refused)
   const [, , who = '', verb = '', resource = '', group = ''] = denied
+  const namespace = namespaceIn(/ in the namespace "([^"]{1,63})"/, refused) ?? doing.namespace
   const everywhere = refused.message.includes(' at the cluster scope')
   const where = everywhere ? 'everywhere' : `in the Kubernetes namespace ${namespace}`
   return `${printable(who)} may not ${verb} ${resource} ${where}\n  ${remedyOf({ who, verb, resource, group, namespace, everywhere, self })}`
+}
+
+/** As the server names it: what was asked for may lie elsewhere than the command works. It becomes part of a command line. */
+function namespaceIn(said: RegExp, { message }: Refused): string | undefined {
+  const [, name = ''] = said.exec(message) ?? []
+  return isNamespaceName(name) ? name : undefined
 }
 
 type Denied = {
@@ -95,7 +104,7 @@ const ROLES: Readonly<Record<string, { readonly read: string; readonly write: st
 
 function notFoundWords(refused: Refused, { namespace }: Doing): string {
   if (/^namespaces "/.test(refused.message))
-    return `there is no Kubernetes namespace ${namespace}\n  choose another with --namespace`
+    return `there is no Kubernetes namespace ${namespaceIn(/^namespaces "([^"]{1,63})"/, refused) ?? namespace}\n  choose another with --namespace`
   if (/could not find the requested resource/.test(refused.message) || refused.reason !== 'NotFound')
     return "the API server does not know Keyward's kinds\n  is Keyward installed there (kubectl get crds)? Is it the right --context?"
   return said(refused)

@@ -4,8 +4,9 @@ import type { Cluster } from './cluster.ts'
 import { unlessEnded } from './command-parts.ts'
 import { callerOf, checkFolder, type ExplainFlags, type ExplainParts } from './explain-flags.ts'
 import { explainInFolder } from './explain-folder.ts'
-import { explainKey, refuseSecrets } from './explain-key.ts'
+import { explainKey } from './explain-key.ts'
 import { explainRequest, type RequestParts, unaskedLines } from './explain-request.ts'
+import { refuseSecrets } from './object-name.ts'
 import { valueText } from './object-text.ts'
 import { openingOf } from './port-flags.ts'
 import { Stop, wrongly } from './refused.ts'
@@ -100,6 +101,7 @@ function explainNowBy(
     // without the data of a standalone nothing there has an ID
     if (place === 'folder')
       return explainInFolder(look, { ...flags, key: flags.data === undefined ? key : keyId }, question)
-    return explainKey(place, { key: keyId, namespace, keyNamespace: key?.split('/', 1)[0], question, self })
+    const keyNamespace = key?.split('/', 1)[0]
+    return explainKey(place, { key: keyId, namespace, keyNamespace, apisIn: flags.namespace, question, self })
   }
 }

@@ -23,7 +23,7 @@ import { policyLook } from '../kube/policy-look.ts'
 import type { Cluster, Draft, Heard, PodPort, ReadKind, Rule, Stored } from './cluster.ts'
 import type { Opening } from './port-flags.ts'
 import { Refused, wrongly } from './refused.ts'
-import { stopOf, type Way } from './trouble-words.ts'
+import { stopOf, strangerStop, type Way } from './trouble-words.ts'
 
 /** Of core/v1, which can be asked for those about one object. */
 const CORE_EVENTS: Resource = { group: '', version: 'v1', plural: 'events', kind: 'Event', namespaced: true }
@@ -57,9 +57,11 @@ export async function openCluster(opening: Opening, { env, steadyMs, jitter }: O
 
 async function byKubeconfig({ kubeconfig, context }: Opening, around: Surroundings): Promise<Access> {
   const opened = await openKube({ kubeconfig, context, serviceAccount: SERVICE_ACCOUNT, namespace: undefined }, around)
+  if (opened.ok) return opened.kube.access
+  const named = kubeconfig !== undefined || context !== undefined
+  const other = named ? [] : ['or name an API server, or a standalone, with --server']
   // they are no variables of these commands
-  if (!opened.ok) throw wrongly(opened.problems.join('\n').replaceAll(/ \(KEYWARD_[A-Z_]+\)/g, ''))
-  return opened.kube.access
+  throw wrongly([...opened.problems, ...other].join('\n').replaceAll(/ \(KEYWARD_[A-Z_]+\)/g, ''))
 }
 
 function byServer(server: string, { tokenFile, certificateAuthority }: Opening): Access {
@@ -261,6 +263,9 @@ async function throughPod(client: KubeClient, { pod, path, heard }: PodQuestion)
     return { status: 200, body: await client.send({ method: 'GET', path: `${at}:${pod.port}/proxy${path}` }) }
   } catch (error) {
     if (error instanceof ApiError && error.status === 404) return { status: 404, body: heard.get(error) }
+    // both of the pod, or of the way to it, and not of the API server
+    if (error instanceof ApiError) throw refusedOf(error, heard.get(error))
+    if (error instanceof Trouble && error.code === 'kube_not_understood') return { status: 200, body: undefined }
     throw error
   }
 }
@@ -274,7 +279,10 @@ function explaining(client: KubeClient, { heard, ...way }: Omit<About, 'namespac
     try {
       return await ask(client)
     } catch (error) {
-      if (error instanceof ApiError) throw refusedOf(error, heard.get(error))
+      if (error instanceof ApiError) {
+        const said = heard.get(error)
+        throw strangerStop(error, said, way) ?? refusedOf(error, said)
+      }
       if (!(error instanceof Trouble)) throw error
       throw stopOf(error, way)
     }

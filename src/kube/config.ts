@@ -1,12 +1,13 @@
 /** What a command can be told about the API server, and the access that comes of it. */
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { delimiter } from 'node:path'
 import { z } from 'zod'
 import { Trouble } from '../core/trouble.ts'
 import { flagOf, variableOf } from '../runtime/config.ts'
 import type { Access } from './access.ts'
 import { inCluster } from './in-cluster.ts'
 import { byKubeconfig } from './kubeconfig.ts'
+import { KubeconfigUnreadable, kubeconfigPaths } from './kubeconfig-files.ts'
 
 const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount'
 const NAMESPACE = 'keyward-system'
@@ -48,7 +49,8 @@ export async function openKube(given: KubeOptionValues, around: Surroundings): P
   if (pod !== undefined)
     return { ok: true, kube: { access: pod, namespace: given.namespace ?? pod.namespace ?? NAMESPACE } }
   try {
-    const access = await byKubeconfig({ file: given.kubeconfig, context: given.context, steadyMs: around.steadyMs })
+    const { kubeconfig: file, context } = given
+    const access = await byKubeconfig({ file, context, ...around })
     // a person's context says where that person works, not where Keyward lives
     return { ok: true, kube: { access, namespace: given.namespace ?? NAMESPACE } }
   } catch (error) {
@@ -65,14 +67,17 @@ function podOf(given: KubeOptionValues, { env, steadyMs }: Surroundings): Access
 }
 
 function problemOf(error: Trouble, { kubeconfig, context }: KubeOptionValues, env: Surroundings['env']): string {
-  // where kubectl looks
-  const file = kubeconfig ?? (env.KUBECONFIG || join(env.HOME ?? '~', '.kube', 'config'))
+  const looked = kubeconfigPaths({ file: kubeconfig, env })
+  const file = looked.join(delimiter)
   const said = `${flagOf('kubeconfig')} (${variableOf('kubeconfig')})`
   const why = error.cause instanceof Error ? ` (${error.cause.message})` : ''
+  if (error.code === 'kubeconfig_missing')
+    return `there is no kubeconfig${file === '' ? '' : ` (${file})`}, and this is no pod: name one with ${said} or with KUBECONFIG`
   if (error.code === 'kubeconfig_names_no_cluster') {
     return context === undefined
       ? `${said}: ${file} names no cluster: neither in a pod nor with a kubeconfig that has a current context`
       : `${flagOf('context')} (${variableOf('context')}): there is no context ${context} with a cluster`
   }
-  return `${said}: ${file} can't be read as a kubeconfig${why}`
+  const unread = error instanceof KubeconfigUnreadable ? error.path : file
+  return `${said}: ${unread} can't be read as a kubeconfig${why}`
 }

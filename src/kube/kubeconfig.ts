@@ -3,10 +3,9 @@ import type { RequestOptions } from 'node:https'
 import type { KubeConfig } from '@kubernetes/client-node'
 import { Trouble } from '../core/trouble.ts'
 import type { Access, Credentials, Tls } from './access.ts'
+import { type KubeconfigPlace, kubeconfigFiles, mergedKubeconfig } from './kubeconfig-files.ts'
 
-export type KubeconfigParts = {
-  /** undefined: where kubectl looks. */
-  readonly file: string | undefined
+export type KubeconfigParts = KubeconfigPlace & {
   /** undefined: the current one. */
   readonly context: string | undefined
   readonly steadyMs: () => number
@@ -16,16 +15,16 @@ export type KubeconfigParts = {
 const ASK_ANEW_MS = 10_000
 
 /** Rejects with a Trouble where there is no such file, context or cluster. */
-export async function byKubeconfig({ file, context, steadyMs }: KubeconfigParts): Promise<Access> {
+export async function byKubeconfig({ context, steadyMs, ...place }: KubeconfigParts): Promise<Access> {
+  // looked for before what is heavy is loaded
+  kubeconfigFiles(place)
   const { KubeConfig } = await import('@kubernetes/client-node')
   const load = (): KubeConfig => {
-    const config = new KubeConfig()
-    if (file === undefined) config.loadFromDefault()
-    else config.loadFromFile(file)
+    const config = mergedKubeconfig(kubeconfigFiles(place), () => new KubeConfig())
     if (context !== undefined) config.setCurrentContext(context)
     return config
   }
-  let config = loaded(load)
+  let config = load()
   const cluster = config.getCurrentCluster()
   if (cluster === null || !URL.canParse(cluster.server)) throw new Trouble('kubeconfig_names_no_cluster', 'stop')
   let asked: { readonly credentials: Promise<Credentials>; readonly at: number } | undefined
@@ -33,7 +32,7 @@ export async function byKubeconfig({ file, context, steadyMs }: KubeconfigParts)
   const credentials = (fresh: boolean): Promise<Credentials> => {
     if (!fresh && asked !== undefined && steadyMs() - asked.at < ASK_ANEW_MS) return asked.credentials
     // a plugin's answer is kept by the configuration that asked for it
-    if (fresh) config = loaded(load)
+    if (fresh) config = load()
     const answer = credentialsOf(config)
     asked = { credentials: answer, at: steadyMs() }
     answer.catch(() => {
@@ -47,16 +46,6 @@ export async function byKubeconfig({ file, context, steadyMs }: KubeconfigParts)
     namespace: config.getContextObject(config.getCurrentContext())?.namespace,
     proxy: cluster.proxyUrl,
     credentials,
-  }
-}
-
-/** An error of the parser is dropped: it quotes the file. */
-function loaded(load: () => KubeConfig): KubeConfig {
-  try {
-    return load()
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-    throw new Trouble('kubeconfig_unreadable', 'stop', /^E[A-Z]+$/.test(code) ? new Error(code) : undefined)
   }
 }
 

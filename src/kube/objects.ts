@@ -134,9 +134,10 @@ export function pathOf(resource: Resource, { namespace, name, subresource }: Pla
   return parts.join('/')
 }
 
-/** A name comes from outside now and then: none of them may lead elsewhere. */
+/** A name comes from outside now and then: none of them may lead elsewhere, whoever decodes it on the way. */
 function segment(name: string): string {
-  if (name === '' || name === '.' || name === '..') throw new TypeError('not a name of a Kubernetes object')
+  if (name === '' || name === '.' || name === '..' || /[/%]/.test(name))
+    throw new TypeError('not a name of a Kubernetes object')
   return encodeURIComponent(name)
 }
 

@@ -7,7 +7,7 @@ export const API_VERSION = 'keyward.dev/v1alpha1'
 
 // Bounds and patterns stand in the schemas, and the patterns keep to what RE2 can do, since the API server runs them too.
 const LABEL = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/
-const SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/
+export const SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/
 const NO_CONTROLS = /^[^\p{Cc}\p{Zl}\p{Zp}]*$/u
 export const DURATION = /^([0-9]{1,6}(s|m|h))+$/
 export const PERIOD = /^[1-9][0-9]{0,5}(s|m|h|d)$/

@@ -1,7 +1,7 @@
 /** What requests said, in slots of fixed size: bytes that are copied and written over, so that nothing of a request stays alive. */
 import { mayHoldSecret } from '../core/credential.ts'
 import type { CheckRequest } from '../core/request.ts'
-import { mask } from './log.ts'
+import { mask } from './mask.ts'
 
 export type KeptText = {
   readonly requestId: string

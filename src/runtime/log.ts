@@ -1,12 +1,11 @@
 /** pino with our redaction: a credential has no way into a log line, and this is only the net below that. */
 import { type DestinationStream, type Logger, pino } from 'pino'
+import { mask } from './mask.ts'
 
 export type Log = Logger
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
-
-const KEY = /kw_(prod|stag|dev)_([0-9A-Za-z]{12})_[0-9A-Za-z]{1,}/g
 
 /** JSON lines with the fields of the glossary; anything in the form of a credential keeps its key ID only. */
 export function makeLog(level: LogLevel, to: DestinationStream): Log {
@@ -22,5 +21,3 @@ export function makeLog(level: LogLevel, to: DestinationStream): Log {
     masked,
   )
 }
-
-export const mask = (text: string): string => text.replace(KEY, 'kw_$1_$2_[secret]')

@@ -87,6 +87,33 @@ describe('flags', () => {
     })
   })
 
+  test.each([
+    ['500ms', 500],
+    ['1ms', 1],
+    ['1500us', 2],
+    ['1m30s', 90_000],
+    ['1.5s', 1500],
+    ['30', 30_000],
+    ['2h', 7_200_000],
+    ['0', 2 ** 31 - 1],
+    ['0s', 2 ** 31 - 1],
+    ['99999h', 2 ** 31 - 1],
+  ])('--request-timeout %s is %i ms: as kubectl reads it, and 0 is no limit', async (time, requestTimeoutMs) => {
+    expect(await ran(['list', '--request-timeout', time])).toMatchObject({ code: 0, opened: { requestTimeoutMs } })
+  })
+
+  test.each(['', '-1s', 's', '1 s', '1e3', '0x1', '1'.repeat(41)])('%j is no time', async (time) => {
+    for (const words of [
+      ['list', '--request-timeout'],
+      ['suspend', 'main', '--timeout'],
+    ])
+      expect((await ran([...words, time])).code).toBe(2)
+  })
+
+  test('--timeout 0 would wait for nothing', async () => {
+    expect((await ran(['suspend', 'main', '--timeout', '0'])).code).toBe(2)
+  })
+
   test('that are wrong are all named, and it is 2', async () => {
     const { code, err, opened } = await ran([
       'list',
@@ -104,7 +131,7 @@ describe('flags', () => {
       'keyward list: --token-file: goes with --server only',
       '--namespace: "X" is no name of a Kubernetes namespace',
       '--as-group: goes with --as only',
-      '--request-timeout: "soon" is not a time such as 30s',
+      '--request-timeout: "soon" is not a time such as 30s, or 0 for no limit',
       '',
     ])
   })
@@ -247,6 +274,25 @@ describe('explain', () => {
       expect(told.err).toContain('a whole key stands in an argument')
     }
   })
+
+  test.each([
+    [[], 'team-web'],
+    [['-n', 'elsewhere'], 'elsewhere'],
+  ])(
+    'of a key with its namespace looks for ProtectedApis there unless -n says otherwise: %j',
+    async (more, namespace) => {
+      const refused = new Refused({ status: 403, reason: 'Forbidden', message: '' })
+      const cluster = {
+        ...fakeCluster({ refuse: (what) => (what === 'list protectedapis everywhere' ? refused : undefined) }),
+        namespace: 'default',
+      }
+      cluster.objects.set('apikeys/team-web/main', aStoredKey('main'))
+      const words = ['explain', '--key', 'team-web/main', '--host', 'api.test', '--path', '/', ...more]
+      expect((await ran(words, cluster)).err).toContain(
+        `no ProtectedApi of the Kubernetes namespace ${namespace} serves`,
+      )
+    },
+  )
 
   test.each(['json', 'yaml'])('as %s', async (form) => {
     const cluster = fakeCluster()

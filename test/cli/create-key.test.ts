@@ -107,6 +107,17 @@ describe('where it goes', () => {
     expect(existsSync(out)).toBe(false)
   })
 
+  test.each(['json', 'yaml'] as const)(
+    'a Secret is named in %s as what it is, and not as the part of a key',
+    async (output) => {
+      const terminal = fakeTerminal()
+      const cluster = fakeCluster({ answer: delivers() })
+      expect(await createKey(cluster, asked({ outSecret: 'mine', output }), terminal)).toBe(0)
+      expect(terminal.said.out).toMatch(output === 'json' ? /"outSecret": "mine"\n/ : /^outSecret: mine$/m)
+      expect(terminal.said.out).not.toMatch(/\bsecret\b/)
+    },
+  )
+
   test('a Secret that may not be made is found out before there is a key', async () => {
     const refuse = (write: string) =>
       write.startsWith('secret') ? new Refused({ status: 403, reason: 'Forbidden', message: '' }) : undefined

@@ -121,6 +121,15 @@ test.each([
   })
 })
 
+test('who may not list all ProtectedApis is shown those where the key lies, unless -n names others', async () => {
+  const cluster = aCluster(KEY, refusing('protectedapis everywhere'))
+  for (const key of ['team-web/main', ID])
+    expect((await explainKey(cluster, { ...asking(key), namespace: 'default' })).answer).toBe('allow')
+  await expect(explainKey(cluster, { ...asking('team-web/main'), apisIn: 'default' })).rejects.toThrow(
+    'no ProtectedApi of the Kubernetes namespace default serves this host',
+  )
+})
+
 test('who may not list all keys is shown those of the namespace, and told so', async () => {
   const cluster = aCluster(KEY, refusing('apikeys everywhere'))
   expect((await explainKey(cluster, asking(ID))).answer).toBe('allow')

@@ -68,6 +68,29 @@ test('what is so already is said, and not written again', async () => {
   expect([terminal.said.out, cluster.patches]).toEqual(['apikey.keyward.dev/main suspended already\n', []])
 })
 
+describe('with --wait, what is so already is waited for until the operator has seen it', () => {
+  const unseen = { spec: { state: 'Suspended' }, status: { observedGeneration: 2, conditions: [] }, generation: 3 }
+
+  test('which it does', async () => {
+    const cluster = withKey(unseen)
+    let looks = 0
+    const onPause = (): void => {
+      looks += 1
+      const status = { observedGeneration: 3, conditions: [] }
+      if (looks === 3) cluster.objects.set('apikeys/team-web/main', aStoredKey('main', { ...unseen, status }))
+    }
+    expect(await changeStates(cluster, act('suspend', { wait: true }), fakeTerminal({ onPause }))).toBe(0)
+    expect([looks, cluster.patches]).toEqual([3, []])
+  })
+
+  test('or does not', async () => {
+    await expect(changeStates(withKey(unseen), act('suspend', { wait: true }), fakeTerminal())).rejects.toThrow(
+      "Keyward's operator did not answer within 1 s",
+    )
+    expect(await changeStates(withKey(unseen), act('suspend', { wait: true, dryRun: true }), fakeTerminal())).toBe(0)
+  })
+})
+
 test('of several, one that is not there does not keep the others from it', async () => {
   const cluster = withKey()
   const terminal = fakeTerminal()
@@ -98,6 +121,37 @@ describe('regenerate', () => {
     ])
     expect(terminal.said.out).toContain(theCredential.text)
   })
+
+  test('is called wrongly with an overlap that is none, in the words of create', async () => {
+    const cluster = withKey({ status: handedOver })
+    await expect(regenerateKey(cluster, again({ overlap: '3d' }), fakeTerminal())).rejects.toMatchObject({
+      exitCode: 2,
+      message: expect.stringMatching(/^--overlap: Invalid value: "3d": /),
+    })
+    expect(cluster.patches).toEqual([])
+  })
+
+  test.each(['SecretNotOurs', 'Conflict', 'NotAttested', 'NoRecipient', 'HandOverFailed'])(
+    'of a key for a workload ends with what the operator says as soon as it says no: %s',
+    async (reason) => {
+      const spec = { delivery: { secretName: 'shop' }, overlap: '1h', regenerate: 1 }
+      const no = [{ type: 'Claimed', status: 'False', reason, message: 'not so\u001b' }]
+      const cluster = withKey({ spec, status: { ...handedOver, conditions: no, observedGeneration: 1 }, generation: 2 })
+      let looks = 0
+      const onPause = (): void => {
+        looks += 1
+        const status = { ...handedOver, conditions: no, observedGeneration: 2 }
+        if (looks === 2)
+          cluster.objects.set('apikeys/team-web/main', aStoredKey('main', { spec, status, generation: 2 }))
+      }
+      await expect(regenerateKey(cluster, again(), fakeTerminal({ onPause }))).rejects.toMatchObject({
+        exitCode: 1,
+        message: `the API server has the change, but version 3 of the credential was not handed over (${reason}): not so\\u001b`,
+      })
+      // what it said of the key as it was before is no answer
+      expect(looks).toBe(2)
+    },
+  )
 
   test('asks a person where a secret in use ends at once', async () => {
     const cluster = withKey({ status: handedOver }, { answer: delivers() })

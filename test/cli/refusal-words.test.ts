@@ -58,6 +58,31 @@ test.each<[string, ConstructorParameters<typeof Refused>[0], string]>([
     'ana may not create apikeyclaims in the Kubernetes namespace team-web\n  an administrator can allow it: kubectl create rolebinding keyward-claim-ana -n team-web --clusterrole=keyward-claim --user=ana',
   ],
   [
+    'another namespace than the one that is worked in: that one',
+    {
+      status: 403,
+      reason: 'Forbidden',
+      message:
+        'apikeys.keyward.dev "main" is forbidden: User "ana" cannot get resource "apikeys" in API group "keyward.dev" in the namespace "team-shop"',
+    },
+    'ana may not get apikeys in the Kubernetes namespace team-shop\n  an administrator can allow it: kubectl create rolebinding keyward-view-ana -n team-shop --clusterrole=keyward-view --user=ana',
+  ],
+  [
+    'one that a shell would run: it is not named',
+    {
+      status: 403,
+      reason: 'Forbidden',
+      message:
+        'apikeys.keyward.dev "main" is forbidden: User "ana" cannot get resource "apikeys" in API group "keyward.dev" in the namespace "$(id)"',
+    },
+    'ana may not get apikeys in the Kubernetes namespace team-web\n  an administrator can allow it: kubectl create rolebinding keyward-view-ana -n team-web --clusterrole=keyward-view --user=ana',
+  ],
+  [
+    'a namespace that is not there',
+    { status: 404, reason: 'NotFound', message: 'namespaces "team-shop" not found' },
+    'there is no Kubernetes namespace team-shop\n  choose another with --namespace',
+  ],
+  [
     'our own webhook: its words stand alone, they say what would allow it',
     {
       status: 403,

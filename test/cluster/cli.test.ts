@@ -135,7 +135,7 @@ describe('create', () => {
     ])
 
     const second = await keyward('create', 'to-secret', ...NEW, '--out-secret', 'mine', '-o', 'json')
-    expect([second.code, JSON.parse(second.out)]).toMatchObject([0, { name: 'to-secret', secret: 'mine' }])
+    expect([second.code, JSON.parse(second.out)]).toMatchObject([0, { name: 'to-secret', outSecret: 'mine' }])
     const { body } = await cluster.request('GET', '/api/v1/namespaces/default/secrets/mine')
     const { data } = body as { data: Record<string, string> }
     expect((await keptOf(cluster, 'to-secret'))[0]?.current?.digest).toBe(

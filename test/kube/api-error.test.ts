@@ -50,10 +50,11 @@ test('paths lead to what they name and nowhere else', () => {
   expect(pathOf(API_KEYS, {})).toBe('/apis/keyward.dev/v1alpha1/apikeys')
   expect(pathOf(SECRETS, { namespace: 'team' })).toBe('/api/v1/namespaces/team/secrets')
   expect(pathOf(NAMESPACES, { name: 'team' })).toBe('/api/v1/namespaces/team')
-  expect(pathOf(EVENTS, { namespace: 'a/b', name: 'x?y#z' })).toBe(
-    '/apis/events.k8s.io/v1/namespaces/a%2Fb/events/x%3Fy%23z',
+  expect(pathOf(EVENTS, { namespace: 'a b', name: 'x?y#z' })).toBe(
+    '/apis/events.k8s.io/v1/namespaces/a%20b/events/x%3Fy%23z',
   )
-  for (const name of ['', '.', '..']) expect(() => pathOf(SECRETS, { namespace: 'team', name })).toThrow(TypeError)
+  for (const name of ['', '.', '..', 'a/status', 'a%2Fstatus'])
+    expect(() => pathOf(SECRETS, { namespace: 'team', name })).toThrow(TypeError)
   expect([keyOf({ metadata: { name: 'a', namespace: 'team' } }), keyOf({ metadata: { name: 'a' } })]).toEqual([
     'team/a',
     'a',

@@ -17,7 +17,7 @@ export type RealApi = {
 /** @param asOperator with the rights of the operator that is deployed, and no others */
 export async function realApi(cluster: Cluster, asOperator: boolean): Promise<RealApi> {
   const { steadyMs } = parts
-  const access = await byKubeconfig({ file: cluster.kubeconfig, context: undefined, steadyMs })
+  const access = await byKubeconfig({ file: cluster.kubeconfig, env: {}, context: undefined, steadyMs })
   const client = makeClient({ access, ...parts })
   const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port } = cluster.podEnv
   const folder = asOperator ? await cluster.serviceAccount('keyward-operator') : ''
