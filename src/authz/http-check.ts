@@ -1,14 +1,14 @@
 /** The HTTP check on the wire: a proxy's question in, the verdict out. Nothing in here decides. */
 import { type IncomingMessage, type RequestListener, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Verdict } from '../core/decide.ts'
-import { deny, problemOf, statusOf } from '../core/denial.ts'
+import { deny } from '../core/denial.ts'
 import { usableRequestId } from '../core/request.ts'
 import type { Check } from '../enforce/check.ts'
 import { KEEP_ALIVE_S } from '../runtime/listen.ts'
 import type { UpTo } from '../runtime/notes.ts'
 import { sendWhole } from '../runtime/whole-response.ts'
 import { type Family, familyOf, only, type Untold } from './forward-auth.ts'
-import { FAILED, problemFields, TOO_MANY } from './refusal.ts'
+import { FAILED, httpRefusal, TOO_MANY } from './refusal.ts'
 
 export type HttpCheckParts = {
   readonly check: Check
@@ -84,17 +84,6 @@ function answer(parts: HttpCheckParts, response: ServerResponse, { verdict, requ
     sendWhole(response, { status: 200, reason: 'OK', fields, body: '' }, connection)
     return
   }
-  const truth = statusOf(verdict.code)
-  const status = family.onlyKnows401And403 && truth !== 401 ? 403 : truth
-  const body = problemOf(verdict, requestId)
-  const fields = [
-    ...problemFields(verdict.code),
-    // what nginx's auth_request drops, in headers, which it can keep: nobody has to ask a second time for the true answer
-    ...(family.onlyKnows401And403 ? ['x-keyward-status', String(truth), 'x-keyward-problem', body] : []),
-    ...verdict.caller,
-    'x-request-id',
-    requestId,
-  ]
-  const reason = STATUS_CODES[status] ?? ''
-  sendWhole(response, { status, reason, fields, body }, connection)
+  const refused = httpRefusal(verdict, requestId, family.onlyKnows401And403)
+  sendWhole(response, { ...refused, reason: STATUS_CODES[refused.status] ?? '' }, connection)
 }

@@ -12,6 +12,7 @@ import { httpDate } from '../runtime/whole-response.ts'
 import { extAuthz } from './ext-authz.ts'
 import { serveGrpc } from './grpc-serve.ts'
 import { httpCheck } from './http-check.ts'
+import { unreadableCheck } from './unreadable-check.ts'
 
 export type ListenersParts = {
   readonly config: { readonly listen: string; readonly portOffset: number; readonly trustedHops: number }
@@ -42,13 +43,13 @@ export function makeListeners(parts: ListenersParts): Listeners {
     port: CHECK_PORTS[name] + config.portOffset,
   })
   const checkOf = (listener: string) => makeCheck({ ...parts, nowUs, note: notes.check(listener) })
-  const http = httpCheck({
+  const http = {
     check: checkOf('http'),
     untold: notes.untold,
     trustedHops: config.trustedHops,
     newRequestId: uuid,
     date: httpDate(nowMs),
-  })
+  }
   const grpc = {
     check: extAuthz({ check: checkOf('grpc'), newRequestId: uuid, untold: notes.untold }),
     serving: () => missing() === undefined,
@@ -59,7 +60,7 @@ export function makeListeners(parts: ListenersParts): Listeners {
   return {
     start: async () => {
       admin = await listen(health({ metrics, missing, answered: notes.answered }), at('metrics'))
-      started.push(await listen(http, at('check'), tls))
+      started.push(await listen(httpCheck(http), { ...at('check'), unreadable: unreadableCheck(http) }, tls))
       started.push(await serveGrpc(grpc, at('grpc')))
       if (beside !== undefined) started.push(await beside())
     },

@@ -1,6 +1,6 @@
 /** What every wire of the check refuses alike, and how each says so in headers. */
 import type { Refusal } from '../core/decide.ts'
-import { type Code, challengeOf, deny } from '../core/denial.ts'
+import { type Code, challengeOf, deny, problemOf, statusOf } from '../core/denial.ts'
 import type { Fields } from '../core/headers.ts'
 import type { Untold } from './forward-auth.ts'
 
@@ -14,4 +14,21 @@ export function problemFields(code: Code): Fields {
   const challenge = challengeOf(code)
   const type = ['content-type', 'application/problem+json']
   return challenge === undefined ? type : [...type, 'www-authenticate', challenge]
+}
+
+export type HttpRefusal = { readonly status: number; readonly fields: Fields; readonly body: string }
+
+/** @param onlyKnows401And403 as the proxy's family does */
+export function httpRefusal(refusal: Refusal, requestId: string, onlyKnows401And403: boolean): HttpRefusal {
+  const truth = statusOf(refusal.code)
+  const body = problemOf(refusal, requestId)
+  const fields = [
+    ...problemFields(refusal.code),
+    // what nginx's auth_request drops, in headers, which it can keep: nobody has to ask a second time for the true answer
+    ...(onlyKnows401And403 ? ['x-keyward-status', String(truth), 'x-keyward-problem', body] : []),
+    ...refusal.caller,
+    'x-request-id',
+    requestId,
+  ]
+  return { status: onlyKnows401And403 && truth !== 401 ? 403 : truth, fields, body }
 }

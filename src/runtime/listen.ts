@@ -6,6 +6,7 @@ import { Trouble } from '../core/trouble.ts'
 import { boundConnections } from './connection-room.ts'
 import { LeanMessage } from './lean-message.ts'
 import type { ServerTls } from './tls.ts'
+import { answerUnreadable, type Unreadable } from './unreadable.ts'
 import { takeWaiting } from './waiting-connections.ts'
 
 export type Listening = {
@@ -19,6 +20,8 @@ export type ListenAt = {
   readonly port: number
   /** Connections at once: who comes then takes the place of one that does nothing. Not bounded unless told. */
   readonly most?: number
+  /** Answers what is no request. Node does, with a bare 400, unless told. */
+  readonly unreadable?: Unreadable
 }
 
 /** Longer than the proxies that ask commonly keep a connection (60 s), so that they are the ones who close it. */
@@ -57,6 +60,7 @@ export async function listen(handler: RequestListener, at: ListenAt, tls?: Serve
   // close() would cut idle connections at once, and with them requests that are on their way
   server.closeIdleConnections = () => undefined
   if (at.most !== undefined) boundConnections(server, at.most, tls !== undefined)
+  if (at.unreadable !== undefined) answerUnreadable(server, at.unreadable)
   await bind(server, at)
   return {
     port: (server.address() as AddressInfo).port,

@@ -33,9 +33,6 @@ export const STANDS_BEHIND: Readonly<Record<string, Readonly<Record<string, Othe
   'HDR-keepalive-hdr': { 'envoy-grpc': FOR_GRPC, 'envoy-http': FOR_GRPC, caddy: FOR_GRPC, haproxy: FOR_GRPC },
   'HDR-xreal-ip': { 'envoy-http': LOOPBACK },
   'HDR-xff-many': { 'envoy-http': LOOPBACK },
-  'HDR-nul-in-key': {
-    haproxy: { status: [503], why: 'HAProxy lets the NUL through to Keyward, where it is no HTTP: no answer is no' },
-  },
 }
 
 /** nginx leaves out identity headers that are empty: as good as empty, since the caller's own are gone. */

@@ -37,6 +37,8 @@ export type EchoParts = {
   /** What to do with an upgrade; default: 101 and echo of whatever comes. */
   readonly upgrade?: ((arrived: Arrived, socket: Socket) => void) | undefined
   readonly port?: number | undefined
+  /** Of a request's head. */
+  readonly maxHeadBytes?: number
 }
 
 export async function startEcho({
@@ -44,11 +46,12 @@ export async function startEcho({
   take,
   upgrade,
   port = 0,
+  maxHeadBytes = 65_536,
 }: EchoParts = {}): Promise<EchoUpstream> {
   const log: Arrived[] = []
   let connections = 0
   const sockets = new Set<Socket>()
-  const server = createServer({ maxHeaderSize: 65_536, keepAliveTimeout: 60_000 }, (request, response) => {
+  const server = createServer({ maxHeaderSize: maxHeadBytes, keepAliveTimeout: 60_000 }, (request, response) => {
     const chunks: Buffer[] = []
     const arrived = arrivedOf(request, chunks)
     log.push(arrived)
