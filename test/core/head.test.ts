@@ -176,7 +176,7 @@ describe('a method in the query', () => {
 
   test.each(['%41&', '%41aaaaaa&', 'method=1&', '[[[[[[[[&'])('a query full of %s takes little time', (pair) => {
     const query = pair.repeat(20_000 / pair.length)
-    expect(leastCpuMs(() => overridesMethod(query))).toBeLessThan(5)
+    expect(leastCpuMs(() => overridesMethod(query))).toBeLessThan(20)
   })
 
   test.each(['', 'method=put', 'a=_method', 'payment_method=card', 'a=1&b=_method=x', '_methods=1', '%ff=1'])(
