@@ -10,7 +10,7 @@ import { httpRefusal } from './refusal.ts'
 
 const MALFORMED: Refusal = { ...deny('ambiguous_request', 'header lines that are no HTTP, or too long'), caller: [] }
 
-const REQUEST_LINE = /^([A-Z-]+) (\/\S*) HTTP\/1\.1\r\n/
+const REQUEST_LINE = /^([A-Z-]+) (\/\S*) HTTP\/1\.[01]\r\n/
 
 /** Of the bytes nothing is repeated but a usable request ID. */
 export const unreadableCheck =

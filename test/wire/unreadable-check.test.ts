@@ -49,6 +49,11 @@ describe('a header line that is no HTTP', () => {
     expect(answer?.header('connection')).toBe('close')
   })
 
+  test('is answered so over HTTP/1.0 too, which nginx speaks unless it is told otherwise', async () => {
+    const answer = await sendRaw(server.port, 'GET /check/nginx HTTP/1.0\r\nHost: a\r\nX(a: v\r\n\r\n')
+    expect([answer?.status, answer?.header('x-keyward-status')]).toEqual([403, '400'])
+  })
+
   test.each(['/check/forwarded', '/check/envoy/v1/a?b', '/elsewhere'])('in %s is 400', async (target) => {
     const answer = await send(target, 'X-A: a\x01b')
     expect(answer?.status).toBe(400)
