@@ -62,17 +62,37 @@ function fromAuthorization(value: string): Presented {
   return value.includes(',') && holdsTwo(value) ? JOINED : NONE
 }
 
-const QUOTED = /"(?:[^"\\]|\\.)*"/g
 /** RFC 9110 §11.2: an auth-param, as far as it can be told from the token68 of another credential. */
 const PARAMETER = /^[ \t]*[!#$%&'*+\-.^_`|~0-9A-Za-z]+[ \t]*=[ \t]*[^= \t]/
 
 /** Parameters of one credential stand between commas too; what is none of them is another credential. */
-const holdsTwo = (value: string): boolean =>
-  value
-    .replace(QUOTED, '""')
-    .split(',')
-    .slice(1)
-    .some((part) => !PARAMETER.test(part))
+function holdsTwo(value: string): boolean {
+  const parts = outsideQuotes(value)
+  return parts === undefined || parts.slice(1).some((part) => !PARAMETER.test(part))
+}
+
+/**
+ * What stands between the commas that are in no quoted-string; undefined: one does not end. By hand, since an expression
+ * begins anew at every quote.
+ */
+function outsideQuotes(value: string): readonly string[] | undefined {
+  const parts: string[] = []
+  let [start, quoted] = [0, false]
+  for (let at = 0; at < value.length; at++) {
+    const code = value.charCodeAt(at)
+    if (code === QUOTE) quoted = !quoted
+    else if (quoted && code === BACKSLASH) at++
+    else if (!quoted && code === COMMA) {
+      parts.push(value.slice(start, at))
+      start = at + 1
+    }
+  }
+  return quoted ? undefined : [...parts, value.slice(start)]
+}
+
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+const COMMA = 0x2c
 
 /** RFC 7617: base64 of `<key ID>:<secret>`; only the one canonical base64 text of it is taken. */
 function fromBasic(encoded: string): Presented {

@@ -67,6 +67,7 @@ describe('more than one credential, or more than one source', () => {
     ['two of other schemes, joined, the second of one word', { authorization: ['a,b'] }],
     ['two of other schemes, joined, and X-API-Key', { authorization: [`Negotiate a,Basic ${BASIC}`], apiKey: [KEY] }],
     ['another scheme joined to base64', { authorization: ['Negotiate YII=, YIJ='] }],
+    ['another scheme with a quote that does not end', { authorization: ['Digest a="b, c=d'] }],
     ['another scheme joined to nothing', { authorization: ['Negotiate YII=,'] }],
     ['X-API-Key beside Digest and a key in the query', { authorization: ['Digest a'], apiKey: [KEY], query: OTHER }],
     ['X-API-Key and a malformed Bearer', { authorization: ['Bearer '], apiKey: [KEY] }],
@@ -159,6 +160,9 @@ describe('a very long value', () => {
     ['spaces', { authorization: [`Bearer${' '.repeat(LONG)}x`] }],
     ['a scheme that does not end', { authorization: ['a'.repeat(LONG)] }],
     ['commas and spaces', { authorization: [`Digest ${', '.repeat(LONG / 2)}`] }],
+    ['quotes that are escaped', { authorization: [`Digest ,${'"\\'.repeat(LONG / 2)}`] }],
+    ['quotes', { authorization: [`Digest ,${'"'.repeat(LONG)}`] }],
+    ['parameters', { authorization: [`Digest ${'a=b,'.repeat(LONG / 4)}c=d`] }],
     ['base64', { authorization: [`Basic ${'QUFB'.repeat(LONG / 4)}`] }],
     ['X-API-Key', { apiKey: ['kw_prod_'.repeat(LONG / 8)] }],
   ])('of %s takes less than a millisecond', (_what, carried) => {
