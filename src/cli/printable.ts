@@ -1,7 +1,10 @@
 /** PURE: what others wrote, made harmless for a terminal: nothing in it is obeyed, and nothing runs the other way. */
 
-/** Controls, formats (what turns the direction of writing among them), ends of lines, and what can't be seen: tags, fillers, variants. */
-const OBEYED = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu
+/**
+ * Controls, formats (what turns the direction of writing among them), ends of lines, and what can't be seen: tags, fillers,
+ * variants. Not those two that say whether a sign is a picture, which people's keyboards write.
+ */
+const OBEYED = /(?![\ufe0e\ufe0f])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu
 
 /** In units of 16 bits, which JSON reads back as what it was. */
 const escaped = (character: string): string =>

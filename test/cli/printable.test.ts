@@ -18,6 +18,6 @@ test.each([
 })
 
 test('letters of any language and pictures stay as they are', () => {
-  for (const text of ['Müller & Søn', '日本語', 'שלום', '🔑', 'e\u0301']) expect(printable(text)).toBe(text)
+  for (const text of ['Müller & Søn', '日本語', 'שלום', '🔑', '❤\ufe0f', 'e\u0301']) expect(printable(text)).toBe(text)
   expect(printableLines('a\r\nb')).toBe('a\nb')
 })
