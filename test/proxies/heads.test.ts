@@ -1,11 +1,8 @@
 /** Heads of many and of long lines: what may pass does so whatever is added to it, and what may not costs nothing. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type EchoUpstream, startEcho } from '../support/echo-upstream.ts'
+import { afterAll, describe, expect, test } from 'vitest'
 import { type RawResponse, sendRaw } from '../support/raw-client.ts'
-import type { ShippedProxy } from '../support/shipped.ts'
-import { type Standalone, startStandalone } from '../support/standalone.ts'
-import { PROXIES, type ProxyName, startAll } from './all-shipped.ts'
-import { patient } from './fronts/patient.ts'
+import { PROXIES, type ProxyName } from './all-shipped.ts'
+import { startBetween } from './between.ts'
 
 /** As many as a key can have, each as long as it can be. */
 const PERMISSIONS = Array.from({ length: 63 }, (_, i) => `p:a${i}`.padEnd(128, 'x'))
@@ -56,24 +53,9 @@ spec:
   quota: { requests: 1000000, per: month }
 `
 
-let upstream: EchoUpstream
-let keyward: Standalone
-let proxies: ReadonlyMap<ProxyName, ShippedProxy>
-let key: string
-
-beforeAll(async () => {
-  upstream = await startEcho({ maxHeadBytes: 256 * 1024 })
-  keyward = await startStandalone({ manifests: { 'all.yaml': MANIFEST }, upstream: upstream.url.href })
-  key = (await keyward.key('team/long')).key
-  const checkPort = Number(new URL(keyward.checkUrl).port)
-  proxies = await startAll({ checkPort, grpcPort: checkPort + 1, upstreamPort: upstream.port, edit: patient })
-})
-
-afterAll(async () => {
-  await Promise.all([...proxies.values()].map(({ stop }) => stop()))
-  await keyward.stop()
-  await upstream.stop()
-})
+const { upstream, keyward, proxies, stop } = await startBetween({ 'all.yaml': MANIFEST }, { maxHeadBytes: 256 * 1024 })
+const { key } = await keyward.key('team/long')
+afterAll(stop)
 
 const send = (port: number, lines: readonly string[], query = ''): Promise<RawResponse | undefined> =>
   sendRaw(

@@ -1,33 +1,15 @@
 /** Header lines that are no HTTP: whoever reads them first refuses them, and nowhere do they pass for an outage. */
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type EchoUpstream, startEcho } from '../support/echo-upstream.ts'
+import { afterAll, describe, expect, test } from 'vitest'
 import { sendRaw } from '../support/raw-client.ts'
-import type { ShippedProxy } from '../support/shipped.ts'
-import { type Standalone, startStandalone } from '../support/standalone.ts'
-import { PROXIES, type ProxyName, startAll } from './all-shipped.ts'
-import { patient } from './fronts/patient.ts'
+import { PROXIES, type ProxyName } from './all-shipped.ts'
+import { startBetween } from './between.ts'
 
 const LICENSING = join(import.meta.dirname, '../../examples/licensing/manifests')
 
-let upstream: EchoUpstream
-let keyward: Standalone
-let proxies: ReadonlyMap<ProxyName, ShippedProxy>
-let key: string
-
-beforeAll(async () => {
-  upstream = await startEcho()
-  keyward = await startStandalone({ manifests: LICENSING })
-  key = (await keyward.key('licensing/reporting')).key
-  const checkPort = Number(new URL(keyward.checkUrl).port)
-  proxies = await startAll({ checkPort, grpcPort: checkPort + 1, upstreamPort: upstream.port, edit: patient })
-})
-
-afterAll(async () => {
-  await Promise.all([...proxies.values()].map(({ stop }) => stop()))
-  await keyward.stop()
-  await upstream.stop()
-})
+const { upstream, keyward, proxies, stop } = await startBetween(LICENSING)
+const { key } = await keyward.key('licensing/reporting')
+afterAll(stop)
 
 const NAMES = ['X(a: v', 'X@Keyward: v', 'X/K: v', '"X": v', 'X\xe9: v', 'X[Keyward]: v']
 const VALUES = ['X-A: a\x01b', 'X-A: a\x0bb', 'X-A: a\x7fb']

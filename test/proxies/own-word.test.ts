@@ -1,12 +1,9 @@
 /** What is a proxy's to say, or Keyward's, nobody else says: not the caller to the API, and not the API to the caller. */
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type EchoUpstream, startEcho } from '../support/echo-upstream.ts'
+import { afterAll, describe, expect, test } from 'vitest'
 import { fieldValue, type RawResponse, sendRaw } from '../support/raw-client.ts'
-import type { ShippedProxy } from '../support/shipped.ts'
-import { type Standalone, startStandalone } from '../support/standalone.ts'
-import { PROXIES, type ProxyName, startAll } from './all-shipped.ts'
-import { patient } from './fronts/patient.ts'
+import { PROXIES, type ProxyName } from './all-shipped.ts'
+import { startBetween } from './between.ts'
 
 const LICENSING = join(import.meta.dirname, '../../examples/licensing/manifests')
 const FRONTS = [...PROXIES, 'Keyward'] as const
@@ -17,24 +14,10 @@ const OF_THE_API = [
   ...['RateLimit-Remaining', '1', 'RateLimit-Reset', '1', 'X-Of-The-Api', 'yes'],
 ]
 
-let upstream: EchoUpstream
-let keyward: Standalone
-let proxies: ReadonlyMap<ProxyName, ShippedProxy>
-
-beforeAll(async () => {
-  upstream = await startEcho({
-    answer: (_arrived, response) => void response.writeHead(200, OF_THE_API).end('{}'),
-  })
-  keyward = await startStandalone({ manifests: LICENSING, upstream: upstream.url.href })
-  const checkPort = Number(new URL(keyward.checkUrl).port)
-  proxies = await startAll({ checkPort, grpcPort: checkPort + 1, upstreamPort: upstream.port, edit: patient })
+const { upstream, keyward, proxies, stop } = await startBetween(LICENSING, {
+  answer: (_arrived, response) => void response.writeHead(200, OF_THE_API).end('{}'),
 })
-
-afterAll(async () => {
-  await Promise.all([...proxies.values()].map(({ stop }) => stop()))
-  await keyward.stop()
-  await upstream.stop()
-})
+afterAll(stop)
 
 async function send(front: FrontName, key: string, lines: readonly string[] = []): Promise<RawResponse> {
   upstream.forget()
