@@ -20,7 +20,7 @@ const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 const ID_LENGTH = 12
 const RANDOM_LENGTH = 43
 const CHECKSUM_LENGTH = 6
-const SECRET_LENGTH = RANDOM_LENGTH + CHECKSUM_LENGTH
+export const SECRET_LENGTH = RANDOM_LENGTH + CHECKSUM_LENGTH
 
 /** Of 62 · 4 = 248 byte values each letter has four; the eight above are thrown away, so that no letter is likelier. */
 const FAIR_BYTES = 248

@@ -1,5 +1,5 @@
 /** What requests said, in slots of fixed size: bytes that are copied and written over, so that nothing of a request stays alive. */
-import { mayHoldSecret } from '../core/credential.ts'
+import { mayHoldSecret, SECRET_LENGTH } from '../core/credential.ts'
 import type { CheckRequest } from '../core/request.ts'
 import { mask } from './mask.ts'
 
@@ -105,8 +105,6 @@ const NOT_PLAIN = -1
 const PERCENT = 0x25
 const UNDERSCORE = 0x5f
 const SMALL_W = 0x77
-/** A run of letters and digits that could be a secret, or a key in base64. */
-const LONG = 49
 
 /** Goes on as it began: from NOT_PLAIN to NOT_PLAIN. By hand, since a call of Buffer for each text takes twice as long. */
 function copyPlain(text: string, length: number, bytes: Uint8Array, from: number): number {
@@ -120,7 +118,8 @@ function copyPlain(text: string, length: number, bytes: Uint8Array, from: number
     // kw_, as itself or encoded
     if (code === PERCENT || (code === UNDERSCORE && before === SMALL_W)) mayHoldKey = true
     run = isPlainDelimiter(code) ? 0 : run + 1
-    if (run === LONG) mayHoldKey = true
+    // a secret alone, or a key in base64
+    if (run === SECRET_LENGTH) mayHoldKey = true
     all |= code
     before = code
     bytes[from + i] = code
@@ -149,7 +148,7 @@ function maskedText(text: string): string {
 
 function holdsBase64OfKey(text: string): boolean {
   return text.split('/').some((part) => {
-    const bytes = part.length < LONG ? '' : Buffer.from(part, 'base64').toString('latin1')
+    const bytes = part.length < SECRET_LENGTH ? '' : Buffer.from(part, 'base64').toString('latin1')
     return mask(bytes) !== bytes
   })
 }
